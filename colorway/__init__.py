@@ -1,0 +1,1 @@
+"""What both services must agree on: words, rules, ledger, stores. Imports neither service."""

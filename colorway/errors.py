@@ -1,0 +1,120 @@
+"""Every error we raise on purpose, named for what should happen next.
+
+ColorwayError
+├── Refused      the caller must change the request: an HTTP 4xx, never retried
+│   ├── Malformed · Unauthenticated · Forbidden · NotFound · Conflict
+│   └── TooLarge · WrongMediaType · InvalidRequest
+├── TryLater     shared trouble, nothing is wrong with the request: the queue brings it back
+├── LeaseLost    another attempt has taken over: stop, write nothing
+└── Hopeless     no retry can help: the colorway is marked failed
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class ColorwayError(Exception):
+    """Any error of ours; what is not one of these is a bug."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One thing wrong with a request: where (RFC 6901 pointer into the job document) and what."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Refused(ColorwayError):
+    """The request cannot be served as it is; `status` is for HTTP, `code` is its stable name."""
+
+    status: ClassVar[int] = 400
+    default_code: ClassVar[str] = "malformed"
+
+    def __init__(
+        self, detail: str, *, code: str | None = None, flaws: tuple[Flaw, ...] = ()
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or self.default_code
+        self.flaws = flaws
+
+
+class Malformed(Refused):
+    """Not JSON, not multipart, not HTTP as we speak it."""
+
+
+class Unauthenticated(Refused):
+    """No caller, or one we cannot believe."""
+
+    status = 401
+    default_code = "unauthenticated"
+
+
+class Forbidden(Refused):
+    """A caller we know, who may not do this."""
+
+    status = 403
+    default_code = "forbidden"
+
+
+class NotFound(Refused):
+    """There is no such thing, or it is another account's."""
+
+    status = 404
+    default_code = "not-found"
+
+
+class Conflict(Refused):
+    """The thing is in a state that does not allow this; `code` says which."""
+
+    status = 409
+    default_code = "not-ready"
+
+
+class TooLarge(Refused):
+    """More bytes than we take; the detail names the limit."""
+
+    status = 413
+    default_code = "too-large"
+
+
+class WrongMediaType(Refused):
+    """A Content-Type this route does not read."""
+
+    status = 415
+    default_code = "media-type"
+
+
+class InvalidRequest(Refused):
+    """Well-formed, but not valid; `flaws` lists everything wrong at once."""
+
+    status = 422
+    default_code = "validation"
+
+
+class TryLater(ColorwayError):
+    """Shared trouble: store, ledger or queue away, or no room here. `retry_after` is in seconds."""
+
+    def __init__(self, detail: str, *, retry_after: int = 5) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class LeaseLost(ColorwayError):
+    """The fence has moved on: whatever this attempt made is no longer wanted."""
+
+
+class Hopeless(ColorwayError):
+    """This colorway can never be rendered; `code` and `phase` become its error in the API.
+
+    `phase` is one of `fetch`, `decode`, `render`, `encode`, `upload`.
+    """
+
+    def __init__(self, detail: str, *, code: str, phase: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.phase = phase

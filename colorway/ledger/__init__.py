@@ -1,0 +1,1 @@
+"""The database, and the only truth about jobs. Functions take a Session and never commit."""

@@ -1,0 +1,112 @@
+"""The one door to the database: `transaction()` writes, `reading()` sees one snapshot.
+
+SQLite is made to behave: write-ahead log, foreign keys, and BEGIN IMMEDIATE for writers, because a
+deferred BEGIN that reads and then writes fails at once with "database is locked", whatever
+busy_timeout says. Make a Ledger per process, after fork.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from sqlite3 import Connection as SqliteConnection
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from colorway.errors import TryLater
+
+SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # a 202 is a promise
+    "PRAGMA busy_timeout = 10000",
+    "PRAGMA foreign_keys = ON",
+)
+
+
+class Ledger:
+    """An engine and its two kinds of session; `pool_size` is the number of threads."""
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self.engine = _sqlite(url, pool_size) if is_sqlite(url) else _postgres(url, pool_size)
+        # SQLite has one writer; waiting here is fair, SQLite's busy handler is not
+        self._one_writer = threading.Lock() if is_sqlite(url) else nullcontext()
+        snapshot = {"begin": "BEGIN"} if is_sqlite(url) else {"isolation_level": "REPEATABLE READ"}
+        self._reader = self.engine.execution_options(**snapshot)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Commit at the end, roll back on any error; a database in trouble is TryLater.
+
+        Deadlocks and serialization failures are TryLater too: whoever called repeats it whole.
+        """
+        with (
+            self._one_writer,
+            _trouble_is_try_later(),
+            Session(self.engine) as session,
+            session.begin(),
+        ):
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """See one snapshot and take no write lock; what is written is thrown away."""
+        with _trouble_is_try_later(), Session(self._reader) as session:
+            yield session
+
+    def check(self) -> None:
+        """Raise TryLater unless the database answers."""
+        with self.reading() as session:
+            session.execute(text("SELECT 1"))
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def is_sqlite(url: str) -> bool:
+    """Whether this SQLAlchemy URL means the embedded database."""
+    return make_url(url).get_backend_name() == "sqlite"
+
+
+def _sqlite(url: str, pool_size: int) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args={"isolation_level": None, "check_same_thread": False},
+        pool_size=pool_size,
+        max_overflow=0,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: SqliteConnection, _: Any) -> None:
+        for pragma in SQLITE_PRAGMAS:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        connection.exec_driver_sql(options.get("begin", "BEGIN IMMEDIATE"))
+
+    return engine
+
+
+def _postgres(url: str, pool_size: int) -> Engine:
+    return create_engine(
+        url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_recycle=1800
+    )
+
+
+@contextmanager
+def _trouble_is_try_later() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise TryLater("the ledger cannot be reached") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise TryLater("the ledger's connection broke") from error
+        raise

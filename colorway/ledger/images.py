@@ -1,0 +1,79 @@
+"""Source pictures: the same bytes are the same image, once per account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert  # SQLite renders its ON CONFLICT just the same
+from sqlalchemy.orm import Session
+
+from colorway.errors import NotFound
+from colorway.ledger.tables import Record, images
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What is known of a source from its bytes and its header, without decoding it."""
+
+    sha256: str
+    bytes: int
+    format: str
+    width: int
+    height: int
+
+
+BY_ID = select(images).where(
+    images.c.id == bindparam("image"), images.c.account_id == bindparam("account")
+)
+BY_SHA256 = select(images).where(
+    images.c.account_id == bindparam("account"), images.c.sha256 == bindparam("sha256")
+)
+RECORD = insert(images).on_conflict_do_nothing(index_elements=["account_id", "sha256"])
+NOTE_FRAMES = (
+    update(images)
+    .where(images.c.id == bindparam("image"), images.c.frames.is_(None))
+    .values(frames=bindparam("counted"))
+)
+
+
+def find_image(session: Session, account: UUID, image: UUID) -> Record:
+    """Return the image's row, or raise NotFound; another account's is not found either."""
+    row = session.execute(BY_ID, {"image": image, "account": account}).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no image {image}")
+    return row
+
+
+def image_with(session: Session, account: UUID, sha256: str) -> Record | None:
+    """Return the account's image of these bytes, if it has one."""
+    return session.execute(BY_SHA256, {"account": account, "sha256": sha256}).one_or_none()
+
+
+def record_image(
+    session: Session, account: UUID, image: UUID, key: str, facts: SourceFacts, *, now: datetime
+) -> Record:
+    """Record a stored source; of bytes that are known already, return the row that was first."""
+    session.execute(
+        RECORD,
+        {
+            "id": image,
+            "account_id": account,
+            "key": key,
+            "sha256": facts.sha256,
+            "bytes": facts.bytes,
+            "format": facts.format,
+            "width": facts.width,
+            "height": facts.height,
+            "frames": None,
+            "created_at": now,
+        },
+    )
+    return session.execute(BY_SHA256, {"account": account, "sha256": facts.sha256}).one()
+
+
+def note_frames(session: Session, image: UUID, frames: int) -> None:
+    """Note how many frames a worker found; the first count stays."""
+    session.execute(NOTE_FRAMES, {"image": image, "counted": frames})

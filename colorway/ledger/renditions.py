@@ -1,0 +1,64 @@
+"""Finished pictures by fingerprint: of two attempts at the same picture, the first row decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.postgresql import insert  # SQLite renders its ON CONFLICT just the same
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from colorway.ledger.tables import renditions
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRendition:
+    """A picture that lies in the store under `key`, with its thumbnail beside it."""
+
+    key: str
+    sha256: str
+    bytes: int
+    format: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """The rendition that counts for a fingerprint, and the key of its object."""
+
+    id: UUID
+    key: str
+
+
+RECORD = insert(renditions).on_conflict_do_nothing(index_elements=["account_id", "fingerprint"])
+BY_FINGERPRINT = select(renditions.c.id, renditions.c.key).where(
+    renditions.c.account_id == bindparam("account"),
+    renditions.c.fingerprint == bindparam("of_fingerprint"),
+)
+
+
+def record_rendition(
+    session: Session, account: UUID, fingerprint: str, stored: StoredRendition, *, now: datetime
+) -> Winner:
+    """Record a stored picture, and return the one that counts: this one, or an earlier one."""
+    session.execute(
+        RECORD,
+        {
+            "id": uuid7(),
+            "account_id": account,
+            "fingerprint": fingerprint,
+            "key": stored.key,
+            "sha256": stored.sha256,
+            "bytes": stored.bytes,
+            "format": stored.format,
+            "width": stored.width,
+            "height": stored.height,
+            "created_at": now,
+        },
+    )
+    row = session.execute(BY_FINGERPRINT, {"account": account, "of_fingerprint": fingerprint}).one()
+    return Winner(row.id, row.key)

@@ -1,0 +1,1 @@
+"""Takes jobs and reports on them; never decodes an image."""

@@ -1,0 +1,1 @@
+"""Renders one colorway per task: claim, fetch, render, store, finish."""
