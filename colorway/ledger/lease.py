@@ -43,6 +43,7 @@ class Lapse:
     colorway: UUID
     job: UUID
     status: Status
+    nudge: int
     job_end: JobEnd | None
 
 
@@ -94,8 +95,9 @@ TAKE_BACK = (
         leased_until=None,
         error=_WHAT,
     )
-    .returning(colorways.c.job_id, colorways.c.status)
+    .returning(colorways.c.job_id, colorways.c.status, colorways.c.nudge)
 )
+TAKE_BACK_OF_EPOCH = TAKE_BACK.where(colorways.c.epoch == bindparam("of_epoch"))
 
 EXPIRED = (
     select(colorways.c.id)
@@ -176,12 +178,10 @@ def claim(
     }
     row = session.execute(CLAIM, taking).one_or_none()
     if row is None:
-        lapse = _take_back(session, task.colorway, now=now)
+        lapse = _take_back(session, task.colorway, epoch=task.epoch, now=now)
         if lapse is None or lapse.status.is_final:
             return lapse
-        row = session.execute(CLAIM, taking).one_or_none()
-    if row is None:
-        return None  # a task of an older epoch
+        row = session.execute(CLAIM, taking).one()
     one_claimed(session, row.job_id, now=now)
     return Claim(task.colorway, row.job_id, row.fence, row.tries, row.attempts)
 
@@ -196,7 +196,7 @@ def take_back(session: Session, colorway: UUID, *, now: datetime) -> Lapse | Non
     lock_job_of(session, colorway)
     lapse = _take_back(session, colorway, now=now)
     if lapse is not None and not lapse.status.is_final:
-        outbox.nudge_again(session, colorway, now=now)
+        outbox.nudge_again(session, colorway, beyond=lapse.nudge, now=now)
     return lapse
 
 
@@ -253,17 +253,22 @@ def _fail(
     return _count_failed(session, held.job, held.colorway, now=now)
 
 
-def _take_back(session: Session, colorway: UUID, *, now: datetime) -> Lapse | None:
+def _take_back(
+    session: Session, colorway: UUID, *, now: datetime, epoch: int | None = None
+) -> Lapse | None:
     error = {"code": "timed-out", "detail": "the worker that rendered this fell silent"}
     taking = {"colorway": colorway, "now": now, "what": error}
-    row = session.execute(TAKE_BACK, taking).one_or_none()
+    if epoch is None:
+        row = session.execute(TAKE_BACK, taking).one_or_none()
+    else:  # a task of an older epoch is over and must not move anything
+        row = session.execute(TAKE_BACK_OF_EPOCH, taking | {"of_epoch": epoch}).one_or_none()
     if row is None:
         return None
     if row.status is Status.FAILED:
         end = _count_failed(session, row.job_id, colorway, now=now)
     else:
         end = one_left_processing(session, row.job_id, now=now)
-    return Lapse(colorway, row.job_id, row.status, end)
+    return Lapse(colorway, row.job_id, row.status, row.nudge, end)
 
 
 def _count_failed(session: Session, job: UUID, colorway: UUID, *, now: datetime) -> JobEnd | None:

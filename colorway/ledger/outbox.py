@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from colorway.job import Priority
+from colorway.ledger.progress import lock_job_of
 from colorway.ledger.tables import Record, UtcDateTime, colorways, jobs, outbox
 from colorway.lifecycle import Status
 from colorway.render_task import Nudge, RenderTask
@@ -32,8 +33,13 @@ ANNOUNCE_JOB = insert(outbox).from_select(
 
 RAISE_NUDGE = (
     update(colorways)
-    .where(colorways.c.id == bindparam("colorway"), colorways.c.status == Status.PENDING)
+    .where(
+        colorways.c.id == bindparam("colorway"),
+        colorways.c.nudge == bindparam("of_nudge"),
+        colorways.c.status == Status.PENDING,
+    )
     .values(nudge=colorways.c.nudge + 1, queue_seen_at=_NOW)
+    .returning(colorways.c.nudge)
 )
 
 ANNOUNCE_AGAIN = insert(outbox).from_select(
@@ -52,7 +58,8 @@ OF_JOB = (
 
 SILENT = (
     select(*_NUDGE)
-    .where(outbox.c.created_at < bindparam("before"))
+    # a first delivery is its POST's business for a while; a later one is nobody's but ours
+    .where(or_(outbox.c.created_at < bindparam("before"), outbox.c.nudge > 0))
     .order_by(outbox.c.created_at)
     .limit(bindparam("most"))
 )
@@ -92,10 +99,16 @@ def announce_job(session: Session, job: UUID, *, now: datetime) -> None:
     session.execute(ANNOUNCE_JOB, {"job": job, "now": now})
 
 
-def nudge_again(session: Session, colorway: UUID, *, now: datetime) -> None:
-    """Write an entry for one more delivery, under a new name; harmless if it is not pending."""
-    session.execute(RAISE_NUDGE, {"colorway": colorway, "now": now})
+def nudge_again(session: Session, colorway: UUID, *, beyond: int, now: datetime) -> bool:
+    """Write an entry for one more delivery, under a new name.
+
+    False, and nothing written, if the colorway is not pending or has gone beyond that number.
+    """
+    raising = {"colorway": colorway, "of_nudge": beyond, "now": now}
+    if session.execute(RAISE_NUDGE, raising).one_or_none() is None:
+        return False
     session.execute(ANNOUNCE_AGAIN, {"colorway": colorway, "now": now})
+    return True
 
 
 def undelivered(session: Session, job: UUID, *, most: int) -> list[Nudge]:
@@ -104,7 +117,7 @@ def undelivered(session: Session, job: UUID, *, most: int) -> list[Nudge]:
 
 
 def silent(session: Session, *, before: datetime, most: int) -> list[Nudge]:
-    """Return entries older than this: whoever should have delivered them has not."""
+    """Return entries that whoever should have delivered them has not, the oldest first."""
     return [_nudge(row) for row in session.execute(SILENT, {"before": before, "most": most})]
 
 
@@ -119,7 +132,7 @@ def told(session: Session, nudges: Sequence[Nudge]) -> None:
                     "of_epoch": nudge.task.epoch,
                     "of_nudge": nudge.number,
                 }
-                for nudge in nudges
+                for nudge in sorted(nudges, key=_lock_order)
             ],
         )
 
@@ -129,9 +142,21 @@ def waiting(session: Session, *, before: datetime, most: int) -> list[Nudge]:
     return [_nudge(row) for row in session.execute(WAITING, {"before": before, "most": most})]
 
 
+def replace_lost(session: Session, nudge: Nudge, *, now: datetime) -> bool:
+    """Write an entry in place of a task that the queue has lost; False if it is not needed."""
+    lock_job_of(session, nudge.task.colorway)
+    return nudge_again(session, nudge.task.colorway, beyond=nudge.number, now=now)
+
+
 def seen(session: Session, nudge: Nudge, *, now: datetime) -> None:
     """Note that the queue still has this task."""
+    lock_job_of(session, nudge.task.colorway)
     session.execute(SEEN, {"colorway": nudge.task.colorway, "now": now})
+
+
+def _lock_order(nudge: Nudge) -> tuple[UUID, int, int]:
+    # two deliveries may tell of the same entries: one order for all, or they deadlock
+    return nudge.task.colorway, nudge.task.epoch, nudge.number
 
 
 def _nudge(row: Record) -> Nudge:

@@ -54,9 +54,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the time as aware UTC."""
-        if value is None or value.tzinfo is not None:
-            return value
-        return value.replace(tzinfo=UTC)
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            return value.replace(tzinfo=UTC)
+        return value.astimezone(UTC)  # Postgres answers in the time zone it is set to
 
 
 def _one_of(kind: type[StrEnum]) -> Enum:
@@ -122,7 +124,7 @@ class Image(Row):
     key: Mapped[str]
     bytes: Mapped[int] = mapped_column(BigInteger)
     format: Mapped[str]
-    width: Mapped[int]  # as the file's header says it, before any EXIF orientation
+    width: Mapped[int]  # as viewers show it: the EXIF orientation is applied
     height: Mapped[int]
     frames: Mapped[int | None]  # known once a worker has decoded it
     created_at: Mapped[datetime]

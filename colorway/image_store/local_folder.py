@@ -1,0 +1,160 @@
+"""Pictures in a folder: a laptop's disk, or a mount that both services see.
+
+A picture appears under its key by an atomic rename, after its bytes are on disk: whatever is
+killed, there is never half a file under a key. Links are served by the dispatcher, which asks
+`open_link()`; a link carries its expiry and an HMAC over all that it says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlencode
+
+from colorway.errors import NotFound, TryLater
+from colorway.image_store.contract import IMMUTABLE, StoredObject, checked_key
+
+LINK_ROUTE = "/files"
+_UNFINISHED = ".unfinished"  # no key can begin with a dot
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link as it came in: what it points to, and what vouches for it."""
+
+    key: str
+    download_name: str
+    expires: str
+    signature: str
+
+
+class LocalFolderStore:
+    """The ImageStore on a folder; made if it is not there."""
+
+    def __init__(self, root: Path, link_signing_key: str) -> None:
+        self._root = root
+        self._unfinished = root / _UNFINISHED
+        self._signing_key = link_signing_key.encode()
+        self._unfinished.mkdir(parents=True, exist_ok=True)
+
+    def put(
+        self,
+        key: str,
+        body: BinaryIO,
+        *,
+        size: int,
+        sha256: str,
+        media_type: str,
+        cache_control: str = IMMUTABLE,
+    ) -> None:
+        """See ImageStore.put; a body of another length than `size` is TryLater, nothing stored."""
+        path = self._path(key)
+        with _trouble_is_try_later():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._unfinished)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    shutil.copyfileobj(body, file, _CHUNK)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    written = file.tell()
+                if written != size:
+                    raise TryLater(f"the body of {key} had {written} bytes, not {size}")
+                Path(name).replace(path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+            _sync_folder(path.parent)
+
+    def open(self, key: str) -> BinaryIO:
+        """See ImageStore.open."""
+        with _missing_is_not_found(key), _trouble_is_try_later():
+            return self._path(key).open("rb")
+
+    def stat(self, key: str) -> StoredObject:
+        """See ImageStore.stat."""
+        with _missing_is_not_found(key), _trouble_is_try_later():
+            return self._stored(key, self._path(key))
+
+    def copy(self, key: str, to: str) -> None:
+        """See ImageStore.copy."""
+        size = self.stat(key).bytes
+        with self.open(key) as body:
+            self.put(to, body, size=size, sha256="", media_type="application/octet-stream")
+
+    def delete(self, key: str) -> None:
+        """See ImageStore.delete; folders that this empties stay."""
+        with _trouble_is_try_later():
+            self._path(key).unlink(missing_ok=True)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """See ImageStore.list."""
+        for path in sorted(self._root.rglob("*")):
+            key = path.relative_to(self._root).as_posix()
+            if key.startswith(prefix) and not key.startswith(_UNFINISHED) and path.is_file():
+                with suppress(FileNotFoundError):  # deleted while we looked
+                    yield self._stored(key, path)
+
+    def signed_url(self, key: str, *, expires_in: timedelta, download_name: str) -> str:
+        """See ImageStore.signed_url; the link is a path on the dispatcher."""
+        expires = str(int((datetime.now(UTC) + expires_in).timestamp()))
+        signature = self._sign(checked_key(key), download_name, expires)
+        query = urlencode({"name": download_name, "expires": expires, "signature": signature})
+        return f"{LINK_ROUTE}/{key}?{query}"
+
+    def open_link(self, link: Link, *, now: datetime) -> BinaryIO:
+        """Return the bytes a link of ours points to; a false or expired one is NotFound."""
+        expected = self._sign(link.key, link.download_name, link.expires)
+        if not hmac.compare_digest(expected.encode(), link.signature.encode()):
+            raise NotFound("this link is not one of ours")
+        if now.timestamp() >= int(link.expires):
+            raise NotFound("this link has expired; ask for a new one")
+        return self.open(link.key)
+
+    def _sign(self, key: str, download_name: str, expires: str) -> str:
+        said = "\n".join((key, download_name, expires)).encode()
+        return hmac.new(self._signing_key, said, hashlib.sha256).hexdigest()
+
+    def _path(self, key: str) -> Path:
+        return self._root / checked_key(key)
+
+    def _stored(self, key: str, path: Path) -> StoredObject:
+        facts = path.stat()
+        return StoredObject(key, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _missing_is_not_found(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise NotFound(f"nothing is stored under {key}") from error
+
+
+@contextmanager
+def _trouble_is_try_later() -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError):
+        raise
+    except OSError as error:
+        raise TryLater(f"the image folder is in trouble: {error.strerror}") from error

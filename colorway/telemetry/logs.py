@@ -1,0 +1,41 @@
+"""One JSON object a line, in the fields that Cloud Logging reads.
+
+https://cloud.google.com/logging/docs/structured-logging
+A line is a constant sentence plus facts; `structlog.contextvars` binds facts for a whole block.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+
+def configure_logging(service: str, level: str) -> None:
+    """Send every line of this process to standard output, as JSON."""
+
+    def name_service(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        return event
+
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            name_service,
+            _severity,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.EventRenamer("message"),
+            structlog.processors.JSONRenderer(default=str),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _severity(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    event["severity"] = "ERROR" if method == "exception" else method.upper()
+    return event

@@ -1,0 +1,134 @@
+"""`python -m demo show` runs one job for real; `python -m demo serve` keeps everything running."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from tempfile import mkdtemp
+from threading import Event
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from colorway.errors import InvalidRequest
+from colorway.palette import CATALOGUE, Palette
+from demo.baseline import seconds_one_after_another
+from demo.client import CallFailed, Client, Job
+from demo.contact_sheet import Frame, contact_sheet
+from demo.machine import Machine, Ports
+from demo.palette_file import read_palettes
+from demo.screen import show_failures, show_times, watch
+from demo.supervisor import DidNotStart, free_port
+
+commands = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+console = Console()
+
+
+@commands.command()
+def show(
+    image: Annotated[Path, typer.Argument(help="the picture to recolour")],
+    out: Annotated[Path, typer.Option(help="folder for the results")] = Path("demo-output"),
+    palettes: Annotated[
+        Path | None, typer.Option(help="a JSON list of palettes instead of the built-in seven")
+    ] = None,
+) -> None:
+    """Render one picture in many palettes, and watch."""
+    if not image.is_file():
+        _stop(f"there is no file {image}", code=2)
+    try:
+        wanted = CATALOGUE if palettes is None else read_palettes(palettes)
+    except InvalidRequest as error:
+        _stop(error.detail, code=2)
+    machine = Machine(Path(mkdtemp(prefix="colorway-demo-")))
+    try:
+        job = _run_job(machine, image, wanted, out)
+    except CallFailed as error:
+        _stop(f"the dispatcher refused: {error}", code=2)
+    except DidNotStart as error:
+        _stop(f"{error}\nlogs: {machine.logs}", code=1)
+    if job["status"] != "completed":
+        show_failures(console, job)
+        _stop(f"the job is {job['status']}; logs: {machine.logs}", code=1)
+    machine.remove()
+
+
+@commands.command()
+def serve(
+    data: Annotated[Path, typer.Option(help="where ledger, queue and pictures are kept")] = Path(
+        "data"
+    ),
+) -> None:
+    """Keep dispatcher, palette worker and local queue running until Ctrl-C."""
+    is_first = not (data / "api_key").exists()
+    machine = Machine(data, ports=Ports(dispatcher=free_port(8000), worker=free_port(8001)))
+    stopping = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        with machine.running():
+            _explain(machine, show_key=is_first)
+            machine.keep_alive(stopping, report=lambda what: console.print(what, style="yellow"))
+    except DidNotStart as error:
+        _stop(str(error), code=1)
+
+
+def _run_job(machine: Machine, image: Path, palettes: tuple[Palette, ...], out: Path) -> Job:
+    with machine.running():
+        client = Client(machine.dispatcher_url, machine.api_key)
+        console.print(f"{image} in {len(palettes)} palettes")
+        job = client.submit(image, palettes)
+        job = watch(console, job, lambda: client.job(job["id"]))
+        if job["status"] == "completed":
+            frames = _fetch(client, image, job, out)
+        client.close()
+    if job["status"] == "completed":
+        sheet = out / "contact-sheet.png"
+        contact_sheet(frames).save(sheet)
+        show_times(console, job, one_after_another_s=seconds_one_after_another(image, palettes))
+        console.print(f"Pictures: {out}/   Contact sheet: {sheet}")
+    return job
+
+
+def _fetch(client: Client, image: Path, job: Job, out: Path) -> list[Frame]:
+    out.mkdir(parents=True, exist_ok=True)
+    frames = [Frame(image, "source")]
+    for colorway in job["colorways"]:
+        picture = out / f"{colorway['key']}.{colorway['result']['format']}"
+        client.fetch(colorway["image_url"], picture)
+        frames.append(Frame(picture, colorway["name"], colorway["colors"]))
+    return frames
+
+
+def _explain(machine: Machine, *, show_key: bool) -> None:
+    url, key_file = machine.dispatcher_url, machine.data / "api_key"
+    console.print(
+        f"dispatcher  {url}\nworker      {machine.worker_url}\nlogs        {machine.logs}"
+    )
+    if show_key:
+        console.print(f"API key     {machine.api_key}   (shown once; kept in {key_file})")
+    console.print(
+        f"""
+Try, in another terminal:
+  KEY=$(cat {key_file})
+  curl -H "Authorization: Bearer $KEY" {url}/v1/jobs \\
+    -F image=@demo/pictures/coffee.jpg \\
+    -F 'job={{"palettes": [{{"name": "Nord", "colors": ["#2e3440", "#88c0d0", "#eceff4"]}}]}}'
+  curl -H "Authorization: Bearer $KEY" {url}/v1/jobs/ID
+  curl -L -H "Authorization: Bearer $KEY" {url}/v1/jobs/ID/colorways/nord/image -o nord.png
+
+Ctrl-C stops everything.""",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _stop(why: str, *, code: int) -> NoReturn:
+    console.print(why, style="red", markup=False)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    commands()

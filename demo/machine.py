@@ -1,0 +1,175 @@
+"""The whole service on one machine: local queue, palette worker, dispatcher, SQLite, a folder.
+
+Everything it keeps lies in one data folder, secrets included; a second start goes on with it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+
+from alembic import command
+from alembic.config import Config
+
+from colorway.job import Priority
+from colorway.ledger.accounts import issue_key, open_account
+from colorway.ledger.connection import Ledger
+from demo.supervisor import Service, free_port
+
+HOUSE = Path(__file__).resolve().parents[1]
+QUEUES = "projects/local/locations/local/queues/colorway-{priority}"
+TASK_CALLER = "tasks@colorway.local"
+SLOTS = {Priority.HIGH: 3, Priority.NORMAL: 4, Priority.LOW: 1}
+"""Tasks under way at once, by queue: together, no more than the worker has threads."""
+
+THREADS = 8
+
+
+@dataclass(slots=True)
+class Ports:
+    """Where the parts listen on loopback; the defaults are free ones."""
+
+    dispatcher: int = field(default_factory=free_port)
+    worker: int = field(default_factory=free_port)
+    queue_grpc: int = field(default_factory=free_port)
+    queue_http: int = field(default_factory=free_port)
+
+
+class Machine:
+    """Three processes and the data folder they share."""
+
+    def __init__(
+        self, data: Path, *, ports: Ports | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
+        self.data = data.resolve()
+        self.ports = ports or Ports()
+        self.database_url = f"sqlite:///{self.data / 'ledger.db'}"
+        self.dispatcher_url = f"http://127.0.0.1:{self.ports.dispatcher}"
+        self.worker_url = f"http://127.0.0.1:{self.ports.worker}"
+        self.queue_url = f"http://127.0.0.1:{self.ports.queue_http}"
+        self.queue_file = self.data / "queue.db"
+        self.logs = self.data / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.api_key = self._prepare()
+        environment = self._environment() | dict(settings or {})
+        self.queue = self._service("queue", self._queue_command(), environment, self.queue_url)
+        self.worker = self._service(
+            "worker",
+            _gunicorn("palette_worker"),
+            environment | {"PORT": str(self.ports.worker)},
+            self.worker_url,
+        )
+        self.dispatcher = self._service(
+            "dispatcher",
+            _gunicorn("dispatcher"),
+            environment | {"PORT": str(self.ports.dispatcher)},
+            self.dispatcher_url,
+        )
+
+    @property
+    def services(self) -> tuple[Service, Service, Service]:
+        """The processes, in the order of starting."""
+        return self.queue, self.worker, self.dispatcher
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Keep everything running while the block does."""
+        try:
+            for service in self.services:
+                service.start()
+            for service in self.services:
+                service.wait_until_ready()
+            yield
+        finally:
+            for service in reversed(self.services):
+                service.stop()
+
+    def keep_alive(self, stopping: Event, *, report: Callable[[str], None]) -> None:
+        """Start whatever has ended anew, until `stopping`."""
+        while not stopping.wait(1):
+            for service in self.services:
+                if not service.is_running:
+                    report(f"{service.name} has ended; starting it again")
+                    service.start()
+
+    def remove(self) -> None:
+        """Delete the data folder and all that is in it."""
+        shutil.rmtree(self.data)
+
+    def _prepare(self) -> str:
+        """Bring the ledger to its newest revision; make the first key where there is none."""
+        migrate(self.database_url)
+        kept = self.data / "api_key"
+        if not kept.exists():
+            ledger = Ledger(self.database_url)
+            now = datetime.now(UTC)
+            with ledger.transaction() as session:
+                key = issue_key(session, open_account(session, "local", now=now), now=now)
+            ledger.dispose()
+            _keep_secret(kept, key)
+        return kept.read_text().strip()
+
+    def _environment(self) -> dict[str, str]:
+        return dict(os.environ) | {
+            "PYTHONPATH": str(HOUSE),
+            "PYTHONUNBUFFERED": "1",
+            "HOST": "127.0.0.1",
+            "THREADS": str(THREADS),
+            "DATABASE_URL": self.database_url,
+            "IMAGE_STORE": (self.data / "pictures").as_uri(),
+            "LINK_SIGNING_KEY": self._link_signing_key(),
+            "OIDC_ISSUER": self.queue_url,
+            "OIDC_CERTS_URL": f"{self.queue_url}/certs",
+            "OIDC_CALLERS": TASK_CALLER,
+            "TASK_CALLER": TASK_CALLER,
+            "TASK_QUEUES": QUEUES,
+            "CLOUD_TASKS_EMULATOR_HOST": f"127.0.0.1:{self.ports.queue_grpc}",
+            "DISPATCHER_URL": self.dispatcher_url,
+            "WORKER_URL": self.worker_url,
+            "RECONCILE_EVERY": "10",
+        }
+
+    def _link_signing_key(self) -> str:
+        kept = self.data / "link_signing_key"
+        if not kept.exists():
+            _keep_secret(kept, secrets.token_urlsafe(32))
+        return kept.read_text().strip()
+
+    def _queue_command(self) -> list[str]:
+        arguments = [sys.executable, "-m", "local_tasks", "serve", "--data", str(self.queue_file)]
+        arguments += ["--grpc", f"127.0.0.1:{self.ports.queue_grpc}"]
+        arguments += ["--http", f"127.0.0.1:{self.ports.queue_http}"]
+        for priority, slots in SLOTS.items():
+            name = QUEUES.replace("{priority}", priority)
+            arguments += ["--queue", f"{name},max_concurrent_dispatches={slots},min_backoff=2"]
+        return arguments
+
+    def _service(
+        self, name: str, command: list[str], environment: dict[str, str], url: str
+    ) -> Service:
+        return Service(name, command, environment, f"{url}/health", self.logs / f"{name}.log")
+
+
+def migrate(database_url: str) -> None:
+    """Bring the ledger at this URL to the newest revision."""
+    config = Config(HOUSE / "alembic.ini")
+    config.attributes["url"] = database_url
+    command.upgrade(config, "head")
+
+
+def _gunicorn(service: str) -> list[str]:
+    configuration = str(HOUSE / service / "gunicorn.conf.py")
+    return [sys.executable, "-m", "gunicorn", "-c", configuration, f"{service}.wsgi:app"]
+
+
+def _keep_secret(file: Path, secret: str) -> None:
+    file.touch(mode=0o600)
+    file.write_text(f"{secret}\n")

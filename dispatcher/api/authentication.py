@@ -1,0 +1,23 @@
+"""API key → account. Every route under /v1 asks here first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Request
+
+from colorway.errors import Forbidden, Unauthenticated
+from colorway.ledger.accounts import Caller, Scope, caller_with
+from colorway.ledger.connection import Ledger
+
+
+def caller_of(ledger: Ledger, request: Request, scope: Scope) -> Caller:
+    """Return who sent this request, or raise Unauthenticated; Forbidden without the scope."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key:
+        raise Unauthenticated("send your API key as `Authorization: Bearer …`")
+    with ledger.reading() as session:
+        caller = caller_with(session, key.strip(), now=datetime.now(UTC))
+    if scope not in caller.scopes:
+        raise Forbidden(f"this API key lacks the scope {scope!r}")
+    return caller

@@ -1,0 +1,155 @@
+"""/v1/jobs: submit, look, fetch pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from uuid import UUID
+
+from flask import Blueprint, Response, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from colorway.errors import Conflict, Flaw, InvalidRequest, WrongMediaType
+from colorway.image_keys import thumbnail_key
+from colorway.image_store import ImageStore
+from colorway.ledger import progress
+from colorway.lifecycle import Status
+from dispatcher.api.authentication import caller_of
+from dispatcher.api.bodies import (
+    COLORWAYS_SHOWN,
+    Body,
+    colorway_body,
+    colorway_page_body,
+    job_body,
+)
+from dispatcher.api.job_requests import parse_job_request
+from dispatcher.api.uploads import Uploads, is_multipart
+from dispatcher.intake import Intake
+
+MAX_PAGE = 500
+_MAX_JSON = 4_000_000
+
+
+def job_routes(
+    intake: Intake,
+    store: ImageStore,
+    uploads: Uploads,
+    *,
+    max_palettes: int,
+    links_work_for: timedelta,
+) -> Blueprint:
+    """Return the routes of jobs and their colorways."""
+    routes = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
+    ledger = intake.ledger
+
+    @routes.post("")
+    def submit() -> Response:
+        account = caller_of(ledger, request, "submit").account
+        now = datetime.now(UTC)
+        if is_multipart(request):
+            with uploads.picture_and_job(request) as (picture, document):
+                wanted = parse_job_request(document, with_upload=True, max_palettes=max_palettes)
+                job = intake.accept_job_with(account, wanted, picture, now=now)
+        elif request.mimetype == "application/json":
+            request.max_content_length = _MAX_JSON
+            wanted = parse_job_request(
+                request.get_data(cache=False), with_upload=False, max_palettes=max_palettes
+            )
+            job = intake.accept_job(account, wanted, now=now)
+        else:
+            raise WrongMediaType("send application/json, or multipart/form-data with a picture")
+        answer = _job_answer(account, job)
+        answer.status_code = 202
+        answer.headers["Location"] = f"/v1/jobs/{job}"
+        return answer
+
+    @routes.get("/<uuid:job>")
+    def show(job: UUID) -> AnyResponse:
+        account = caller_of(ledger, request, "read").account
+        return _job_answer(account, job).make_conditional(request)
+
+    @routes.get("/<uuid:job>/colorways")
+    def colorways(job: UUID) -> Response:
+        account = caller_of(ledger, request, "read").account
+        wanted = _page_wanted()
+        with ledger.reading() as session:
+            found = progress.find_job(session, account, job)
+            rows = progress.colorway_page(
+                session, job, after=wanted.after, most=wanted.most, status=wanted.status
+            )
+        return _json(colorway_page_body(job, rows, total=found.total))
+
+    @routes.get("/<uuid:job>/colorways/<key>")
+    def colorway(job: UUID, key: str) -> Response:
+        account = caller_of(ledger, request, "read").account
+        with ledger.reading() as session:
+            row = progress.find_colorway(session, account, job, key)
+        return _json(colorway_body(job, row))
+
+    @routes.get("/<uuid:job>/colorways/<key>/image")
+    def image(job: UUID, key: str) -> AnyResponse:
+        account = caller_of(ledger, request, "read").account
+        with ledger.reading() as session:
+            row = progress.find_colorway(session, account, job, key)
+        if row.status != Status.COMPLETED:
+            raise Conflict(f"colorway {key!r} is {row.status}", code="not-ready")
+        stored = row.rendition_key
+        if _flag("thumbnail"):
+            stored = thumbnail_key(stored)
+        name = f"{key}{PurePosixPath(stored).suffix}"
+        link = store.signed_url(stored, expires_in=links_work_for, download_name=name)
+        answer = redirect(link, code=307)
+        answer.headers["Cache-Control"] = "private, no-cache"
+        return answer
+
+    def _job_answer(account: UUID, job: UUID) -> Response:
+        now = datetime.now(UTC)
+        with ledger.reading() as session:
+            view = progress.job_view(session, account, job, most=COLORWAYS_SHOWN)
+        answer = _json(job_body(view, now=now))
+        answer.set_etag(str(view.job.version), weak=True)
+        if not view.progress.is_done:
+            answer.headers["Retry-After"] = _poll_again_in(now - view.job.created_at)
+        return answer
+
+    return routes
+
+
+def _json(body: Body) -> Response:
+    answer = Response(body.model_dump_json(), mimetype="application/json")
+    answer.headers["Cache-Control"] = "private, no-cache"  # an account's data; a retry reopens it
+    return answer
+
+
+def _poll_again_in(age: timedelta) -> str:
+    if age < timedelta(minutes=1):
+        return "2"
+    return "5" if age < timedelta(minutes=10) else "10"
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    after: int
+    most: int
+    status: str | None
+
+
+def _page_wanted() -> _Page:
+    """Return what the query asks of the list of colorways, or raise InvalidRequest."""
+    flaws = []
+    limit, cursor = request.args.get("limit", "100"), request.args.get("cursor", "-1")
+    status = request.args.get("status")
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= MAX_PAGE):
+        flaws.append(Flaw("limit", "range", f"limit is a number from 1 to {MAX_PAGE}"))
+    if cursor != "-1" and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 7):
+        flaws.append(Flaw("cursor", "cursor", "take the cursor from the page before"))
+    if status is not None and status not in set(Status):
+        flaws.append(Flaw("status", "enum", f"status is one of {', '.join(Status)}"))
+    if flaws:
+        raise InvalidRequest("the query is not valid", flaws=tuple(flaws))
+    return _Page(int(cursor), int(limit), status)
+
+
+def _flag(name: str) -> bool:
+    return request.args.get(name) in {"1", "true"}

@@ -1,0 +1,100 @@
+"""Errors become problem+json (RFC 9457), here and nowhere else."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask, Response, g, request
+from pydantic import BaseModel, ConfigDict
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from colorway.errors import Flaw, Refused, TryLater
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+_CODES = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}
+_TITLES = {
+    "validation": "The request is not valid",
+    "malformed": "The request cannot be read",
+    "unauthenticated": "An API key is needed",
+    "not-found": "There is no such thing",
+    "not-ready": "Not ready yet",
+    "unavailable": "Not available right now",
+    "internal": "Something broke on our side",
+}
+
+
+class FlawBody(BaseModel):
+    """One thing wrong: where (a pointer into the job document, or a query parameter) and what."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class ProblemBody(BaseModel):
+    """A problem in the terms of RFC 9457, with our `code` to branch on."""
+
+    model_config = ConfigDict(extra="forbid", title="Problem")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    retryable: bool
+    request_id: str | None = None
+    errors: list[FlawBody] | None = None
+
+
+def show_problems(app: Flask) -> None:
+    """Answer every error of this app as problem+json."""
+
+    @app.errorhandler(Refused)
+    def refused(error: Refused) -> Response:
+        answer = problem(error.status, error.code, error.detail, error.flaws)
+        if error.status == 401:
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        if error.code == "not-ready":
+            answer.headers["Retry-After"] = "2"
+        return answer
+
+    @app.errorhandler(TryLater)
+    def try_later(error: TryLater) -> Response:
+        log.warning("request put off", reason=str(error))
+        answer = problem(503, "unavailable", str(error))
+        answer.headers["Retry-After"] = str(error.retry_after)
+        return answer
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        status = error.code or 500
+        answer = problem(status, _CODES.get(status, "malformed"), error.description or "")
+        if status == 405:
+            answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        return answer
+
+    @app.errorhandler(Exception)
+    def broken(error: Exception) -> Response:
+        log.error("request broke", path=request.path, exc_info=error)  # the caller learns nothing
+        return problem(500, "internal", "this is our fault; the request id helps us find it")
+
+
+def problem(status: int, code: str, detail: str, flaws: tuple[Flaw, ...] = ()) -> Response:
+    """Return a problem+json answer; `type` names the kind of problem under this server's URL."""
+    body = ProblemBody(
+        type=f"{request.url_root}problems/{code}",
+        title=_TITLES.get(code) or HTTP_STATUS_CODES.get(status, "Error"),
+        status=status,
+        detail=detail,
+        instance=request.path,
+        code=code,
+        retryable=status in {429, 503} or code == "not-ready",
+        request_id=g.get("request_id"),
+        errors=[FlawBody(pointer=f.pointer, code=f.code, detail=f.detail) for f in flaws] or None,
+    )
+    return Response(body.model_dump_json(exclude_none=True), status=status, mimetype=MEDIA_TYPE)

@@ -1,0 +1,45 @@
+"""Every request gets an id, one log line and one count; every answer carries the id."""
+
+from __future__ import annotations
+
+import re
+from time import perf_counter
+
+import structlog
+from flask import Flask, Response, g, request
+from structlog.contextvars import bind_contextvars, clear_contextvars
+from uuid_utils.compat import uuid7
+
+from colorway.telemetry.metrics import RequestMetrics
+
+log = structlog.get_logger()
+
+_OURS = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def log_requests(app: Flask, metrics: RequestMetrics) -> None:
+    """Log and count what this app answers."""
+
+    @app.before_request
+    def begin() -> None:
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if _OURS.fullmatch(given) else str(uuid7())
+        g.began = perf_counter()
+        clear_contextvars()
+        bind_contextvars(request_id=g.request_id)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.request_id
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        seconds = perf_counter() - g.began
+        route = request.url_rule.rule if request.url_rule else "unknown"
+        metrics.requests.labels(route, request.method, response.status_code).observe(seconds)
+        log.info(
+            "request answered",
+            method=request.method,
+            route=route,
+            status=response.status_code,
+            seconds=round(seconds, 4),
+        )
+        return response

@@ -1,0 +1,63 @@
+"""Health and metrics, and the calls that queue and scheduler make."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from uuid import UUID
+
+from flask import Blueprint, Response, jsonify, request
+
+from colorway.errors import Malformed
+from colorway.ledger.connection import Ledger
+from colorway.oidc import CallerCheck
+from colorway.telemetry.metrics import RequestMetrics
+from dispatcher.api.authentication import caller_of
+from dispatcher.delivery import CHUNK, Delivery
+from dispatcher.reconciler import Reconciler
+
+
+def upkeep_routes(
+    ledger: Ledger,
+    delivery: Delivery,
+    reconciler: Reconciler,
+    callers: CallerCheck,
+    metrics: RequestMetrics,
+) -> Blueprint:
+    """Return the routes that people do not call."""
+    routes = Blueprint("upkeep", __name__)
+
+    @routes.get("/health")
+    def health() -> Response:
+        return jsonify(status="ok")
+
+    @routes.get("/ready")
+    def ready() -> Response:
+        ledger.check()  # the queue may be away: jobs are accepted all the same
+        return jsonify(status="ready")
+
+    @routes.get("/metrics")
+    def show_metrics() -> Response:
+        caller_of(ledger, request, "admin")
+        return Response(metrics.exposition(), content_type=metrics.media_type)
+
+    @routes.post("/internal/deliver")
+    def deliver() -> Response:
+        callers.require_caller(request.headers.get("Authorization"))
+        delivery.deliver_job(_job_named(request.get_data()), most=CHUNK)
+        return jsonify(status="delivered")
+
+    @routes.post("/internal/reconcile")
+    def reconcile() -> Response:
+        callers.require_caller(request.headers.get("Authorization"))
+        return jsonify(asdict(reconciler.reconcile(now=datetime.now(UTC))))
+
+    return routes
+
+
+def _job_named(body: bytes) -> UUID:
+    try:
+        return UUID(json.loads(body)["job"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Malformed(f"not a delivery task: {error}") from error

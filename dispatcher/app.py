@@ -1,0 +1,79 @@
+"""create_app() wires every part of the dispatcher, here and nowhere else."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from colorway.image_store import open_store
+from colorway.image_store.local_folder import LocalFolderStore
+from colorway.ledger.connection import Ledger
+from colorway.oidc import CallerCheck
+from colorway.telemetry.metrics import RequestMetrics
+from dispatcher.api.images import image_routes, link_routes
+from dispatcher.api.jobs import job_routes
+from dispatcher.api.openapi import openapi_routes
+from dispatcher.api.problems import show_problems
+from dispatcher.api.request_log import log_requests
+from dispatcher.api.upkeep import upkeep_routes
+from dispatcher.api.uploads import Uploads
+from dispatcher.delivery import Delivery
+from dispatcher.intake import Intake
+from dispatcher.reconciler import Reconciler
+from dispatcher.settings import Settings
+from dispatcher.task_queue import TaskQueue
+
+API_VERSION = "0.1.0"
+
+
+def create_app(settings: Settings) -> Flask:
+    """Return the dispatcher; call it once per process, after fork.
+
+    The reconciler is at `app.extensions["reconciler"]`, for a timer to call.
+    """
+    metrics = RequestMetrics()
+    ledger = Ledger(settings.database_url, pool_size=settings.threads + 2)  # + timer, + spare
+    store = open_store(
+        settings.image_store, link_signing_key=settings.link_signing_key.get_secret_value()
+    )
+    queue = TaskQueue(settings)
+    delivery = Delivery(ledger, queue, metrics)
+    intake = Intake(ledger, store, delivery, settings.keep_jobs_for, settings.enqueue_inline)
+    reconciler = Reconciler(
+        ledger,
+        queue,
+        delivery,
+        metrics,
+        outbox_silent_for=settings.outbox_silent_for,
+        task_unseen_for=settings.task_unseen_for,
+    )
+    callers = CallerCheck(
+        audience=settings.dispatcher_url,
+        issuer=settings.oidc_issuer,
+        certs_url=settings.oidc_certs_url,
+        emails=settings.oidc_callers,
+    )
+    uploads = Uploads(
+        max_bytes=settings.max_upload_bytes,
+        max_pixels=settings.max_pixels,
+        at_once=settings.parallel_uploads,
+    )
+
+    app = Flask(__name__)
+    app.extensions["reconciler"] = reconciler
+    log_requests(app, metrics)
+    show_problems(app)
+    app.register_blueprint(
+        job_routes(
+            intake,
+            store,
+            uploads,
+            max_palettes=settings.max_palettes,
+            links_work_for=settings.links_work_for,
+        )
+    )
+    app.register_blueprint(image_routes(intake, uploads))
+    app.register_blueprint(upkeep_routes(ledger, delivery, reconciler, callers, metrics))
+    app.register_blueprint(openapi_routes(API_VERSION))
+    if isinstance(store, LocalFolderStore):
+        app.register_blueprint(link_routes(store))
+    return app

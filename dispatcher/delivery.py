@@ -1,0 +1,78 @@
+"""Hands the outbox to the task queue. After commit, never inside a transaction.
+
+POST delivers a bounded number itself and asks the queue to call back for the rest, since a Cloud
+Run instance gets no CPU after its response. What fails here stays in the outbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from colorway.errors import TryLater
+from colorway.ledger import outbox
+from colorway.ledger.connection import Ledger
+from colorway.render_task import Nudge
+from colorway.telemetry.metrics import RequestMetrics
+from dispatcher.task_queue import TaskQueue
+
+log = structlog.get_logger()
+
+CHUNK = 200
+"""Tasks that one call of the deliver route hands over: a few seconds at the real queue's pace."""
+
+_CALLS_AT_ONCE = 16
+
+
+class Delivery:
+    """The way from outbox to queue, with a bounded number of calls under way."""
+
+    def __init__(self, ledger: Ledger, queue: TaskQueue, metrics: RequestMetrics) -> None:
+        self._ledger = ledger
+        self._queue = queue
+        self._metrics = metrics
+        self._calls = ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="delivery")
+
+    def deliver_job(self, job: UUID, *, most: int) -> None:
+        """Hand over up to `most` tasks of this job, and see to it that the rest will follow.
+
+        Raises TryLater where the queue takes none; what it has not taken stays in the outbox.
+        """
+        with self._ledger.reading() as session:
+            waiting = outbox.undelivered(session, job, most=most + 1)
+        if len(waiting) > most:
+            self._queue.put_delivery(job, waiting[most].priority, first=waiting[most])
+        self._hand_over(waiting[:most])
+
+    def deliver_silent(self, *, before: datetime, most: int) -> int:
+        """Hand over entries older than this, of any job; return how many the queue took."""
+        with self._ledger.reading() as session:
+            silent = outbox.silent(session, before=before, most=most)
+        return self._hand_over(silent)
+
+    def close(self) -> None:
+        """Let the calls under way end, and stop."""
+        self._calls.shutdown(cancel_futures=True)
+
+    def _hand_over(self, nudges: Sequence[Nudge]) -> int:
+        taken = list(self._calls.map(self._taken, nudges))
+        told = [nudge for nudge, took in zip(nudges, taken, strict=True) if took]
+        if told:
+            with self._ledger.transaction() as session:
+                outbox.told(session, told)
+            self._metrics.delivered.inc(len(told))
+        if len(told) < len(nudges):
+            raise TryLater(f"the task queue took {len(told)} of {len(nudges)} tasks")
+        return len(told)
+
+    def _taken(self, nudge: Nudge) -> bool:
+        try:
+            self._queue.put(nudge)
+        except TryLater as error:
+            log.warning("task not delivered", colorway=nudge.task.colorway, reason=str(error))
+            return False
+        return True

@@ -1,0 +1,17 @@
+"""gunicorn for the dispatcher: one process, many threads. Never preload: the ledger is per process.
+
+PORT, THREADS and GRACE_S come from the environment, as Cloud Run sets them.
+"""
+
+import os
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+worker_class = "gthread"
+workers = int(os.environ.get("WORKERS", "1"))
+threads = int(os.environ.get("THREADS", "8"))
+timeout = 0  # with gthread it only watches the process, and nothing here blocks its main loop
+graceful_timeout = int(os.environ.get("GRACE_S", "8"))  # Cloud Run kills after ten seconds
+keepalive = 75
+control_socket_disable = True  # its default path is one for every gunicorn of the user
+loglevel = "warning"
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108

@@ -1,0 +1,56 @@
+"""What the dispatcher reads from the environment, once, at start."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from colorway.settings import Duration, SharedSettings
+
+
+class Settings(SharedSettings):
+    """The dispatcher's settings; docs/settings.md lists them all."""
+
+    task_queues: str = Field(
+        pattern=r"^projects/[^/]+/locations/[^/]+/queues/[^/]*\{priority\}[^/]*$",
+        description="the three queues: `projects/…/locations/…/queues/colorway-{priority}`",
+    )
+    cloud_tasks_emulator_host: str | None = Field(
+        default=None, description="`host:port` of a local queue; unset, the real Cloud Tasks"
+    )
+    worker_url: str = Field(description="root URL of the palette worker, where tasks are sent")
+    dispatcher_url: str = Field(description="root URL of this service, for its own tasks")
+    task_caller: str = Field(description="e-mail of the service account whose token tasks carry")
+    dispatch_deadline: Duration = Field(
+        default=timedelta(minutes=10),
+        ge=timedelta(seconds=15),
+        le=timedelta(minutes=30),
+        description="the queue gives up waiting for the worker's answer after this",
+    )
+    enqueue_inline: int = Field(
+        default=32, ge=0, description="tasks that POST itself hands to the queue; the rest follow"
+    )
+
+    max_upload_bytes: int = Field(default=50_000_000, description="largest picture taken, bytes")
+    max_pixels: int = Field(default=40_000_000, description="largest picture taken, pixels")
+    max_palettes: int = Field(default=500, description="palettes in one job")
+    parallel_uploads: int = Field(default=4, ge=1, description="pictures received at once")
+    keep_jobs_for: Duration = Field(
+        default=timedelta(days=30), description="a job's `expires_at` is this long after it came"
+    )
+    links_work_for: Duration = Field(
+        default=timedelta(minutes=15), description="a picture's signed link expires after this"
+    )
+
+    reconcile_every: Duration | None = Field(
+        default=None,
+        description="reconcile by a timer in this process; unset where a scheduler calls",
+    )
+    outbox_silent_for: Duration = Field(
+        default=timedelta(seconds=30),
+        description="undelivered tasks older than this are sent again",
+    )
+    task_unseen_for: Duration = Field(
+        default=timedelta(seconds=60), description="the queue is asked about tasks older than this"
+    )

@@ -1,0 +1,65 @@
+"""create_app() wires every part of the palette worker, here and nowhere else."""
+
+from __future__ import annotations
+
+import threading
+
+from flask import Flask
+
+from colorway.image_store import open_store
+from colorway.ledger.connection import Ledger
+from colorway.oidc import CallerCheck
+from colorway.telemetry.metrics import RenderMetrics
+from palette_worker.attempt import Bench
+from palette_worker.heartbeat import Heartbeat, utc_now
+from palette_worker.rendering import Limits
+from palette_worker.routes import show_errors, worker_routes
+from palette_worker.settings import Settings
+from palette_worker.slots import RenderSlots
+from palette_worker.source_image import SourceImages
+
+
+def create_app(settings: Settings) -> Flask:
+    """Return the worker; call it once per process, after fork.
+
+    Its bench is at `app.extensions["bench"]`, for SIGTERM to drain.
+    """
+    metrics = RenderMetrics()
+    ledger = Ledger(settings.database_url, pool_size=settings.threads + 2)  # + heartbeat, + drain
+    store = open_store(
+        settings.image_store, link_signing_key=settings.link_signing_key.get_secret_value()
+    )
+    heartbeat = Heartbeat(ledger, lease_for=settings.lease_for, every=settings.heartbeat_every)
+    bench = Bench(
+        ledger=ledger,
+        store=store,
+        sources=SourceImages(
+            store,
+            metrics,
+            limits=Limits(max_pixels=settings.max_pixels, max_bytes=settings.max_source_bytes),
+            cache_bytes=settings.source_cache_bytes,
+        ),
+        slots=RenderSlots(settings.render_bytes),
+        renders=threading.BoundedSemaphore(settings.max_parallel_renders),
+        uploads=threading.BoundedSemaphore(settings.max_parallel_uploads),
+        heartbeat=heartbeat,
+        metrics=metrics,
+        draining=threading.Event(),
+        lease_for=settings.lease_for,
+        time_budget=settings.time_budget,
+        slot_wait=settings.slot_wait,
+        now=utc_now,
+    )
+    callers = CallerCheck(
+        audience=settings.worker_url,
+        issuer=settings.oidc_issuer,
+        certs_url=settings.oidc_certs_url,
+        emails=settings.oidc_callers,
+    )
+    heartbeat.start()
+
+    app = Flask(__name__)
+    app.extensions["bench"] = bench
+    show_errors(app)
+    app.register_blueprint(worker_routes(bench, callers))
+    return app

@@ -1,0 +1,119 @@
+"""Renews the leases of what this process really works on, and gives them back when it must end.
+
+One thread for all attempts. A lease is renewed until its attempt's time budget ends, so an attempt
+that hangs loses it, and a process that is killed is noticed when its leases run out.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from colorway.errors import LeaseLost, TryLater
+from colorway.ledger import lease
+from colorway.ledger.connection import Ledger
+from colorway.ledger.lease import Claim
+
+log = structlog.get_logger()
+
+
+def utc_now() -> datetime:
+    """Return the time, aware."""
+    return datetime.now(UTC)
+
+
+class Held:
+    """A claim under way in this process."""
+
+    def __init__(self, claim: Claim, renew_until: datetime) -> None:
+        self.claim = claim
+        self.renew_until = renew_until
+        self._lost = threading.Event()
+
+    def check(self) -> None:
+        """Raise LeaseLost once a renewal has found no row; asked between the steps."""
+        if self._lost.is_set():
+            raise LeaseLost(f"attempt {self.claim.attempt} lost its lease")
+
+    def lose(self) -> None:
+        """Let the next check stop the attempt."""
+        self._lost.set()
+
+
+class Heartbeat:
+    """Every claim of this process, renewed by one thread."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        lease_for: timedelta,
+        every: timedelta,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._ledger = ledger
+        self._lease_for = lease_for
+        self._every = every
+        self._now = now
+        self._held: set[Held] = set()
+        self._guard = threading.Lock()
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Begin to beat, in a thread that ends with the process."""
+        threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
+
+    def stop(self) -> None:
+        """Beat no more."""
+        self._stopping.set()
+
+    @contextmanager
+    def keeping(self, claim: Claim, *, renew_until: datetime) -> Iterator[Held]:
+        """Keep this claim's lease while the block runs."""
+        held = Held(claim, renew_until)
+        with self._guard:
+            self._held.add(held)
+        try:
+            yield held
+        finally:
+            with self._guard:
+                self._held.discard(held)
+
+    def beat(self) -> None:
+        """Renew every lease once; what cannot be renewed is lost."""
+        now = self._now()
+        for held in self._now_held():
+            if now >= held.renew_until:
+                continue
+            with self._ledger.transaction() as session:
+                kept = lease.renew(session, held.claim, until=now + self._lease_for)
+            if not kept:
+                held.lose()
+
+    def give_back_all(self) -> None:
+        """Let other attempts have everything; this process is about to be killed."""
+        error = {"code": "worker-stopped", "detail": "the worker was stopped; it is tried again"}
+        for held in self._now_held():
+            held.lose()
+            try:
+                with self._ledger.transaction() as session:
+                    lease.give_back(session, held.claim, error, counts=False, now=self._now())
+            except (LeaseLost, TryLater) as trouble:  # finished meanwhile, or left to its lease
+                log.info("not given back", colorway=held.claim.colorway, reason=str(trouble))
+
+    def _now_held(self) -> list[Held]:
+        with self._guard:
+            return list(self._held)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._every.total_seconds()):
+            try:
+                self.beat()
+            except TryLater as error:
+                log.warning("leases not renewed", reason=str(error))
+            except Exception:
+                log.exception("heartbeat failed")  # a bug; the next beat may still keep the leases

@@ -1,0 +1,23 @@
+"""Recolours a picture with a palette: bytes and values in, bytes and values out, nothing else.
+
+A recolouring is good when the palette's colours are the ones you see, light stays light and dark
+stays dark, gradients stay smooth, flat art is hit exactly and alpha is untouched. The steps, one
+module each; colours are OKLab inside, 8-bit sRGB outside, and nothing is random:
+
+    picture       untrusted bytes → one upright sRGB picture, or a clear Hopeless
+    analyse       which colours it has, which of them are flat, and whether it is flat art
+    base_palette  its k main colours, for a palette of k
+    match         which of them becomes which colour of the palette
+    color_map     what happens to every colour in between
+    lut           the map as a small table that Pillow applies, exact at the main colours
+    scale         max_edge and thumbnails
+    encode        PNG, WebP, JPEG
+
+`source` keeps what can be shared by all palettes of a picture, `rendition` tells the story.
+"""
+
+from palette_worker.rendering.picture import Limits
+from palette_worker.rendering.rendition import Rendition, render
+from palette_worker.rendering.source import Source, decode
+
+__all__ = ["Limits", "Rendition", "Source", "decode", "render"]

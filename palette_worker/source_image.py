@@ -1,0 +1,90 @@
+"""The source from the store, decoded once for all its palettes: a small single-flight LRU."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+from uuid import UUID
+
+from colorway.errors import Hopeless, NotFound
+from colorway.image_store import ImageStore
+from colorway.ledger.orders import SourceRef
+from colorway.telemetry.metrics import RenderMetrics
+from palette_worker.rendering import Limits, Source, decode
+
+
+class SourceImages:
+    """Decoded sources, bounded by bytes. Seven tasks of one job fetch and decode once."""
+
+    def __init__(
+        self, store: ImageStore, metrics: RenderMetrics, *, limits: Limits, cache_bytes: int
+    ) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._limits = limits
+        self._cache_bytes = cache_bytes
+        self._guard = threading.Lock()
+        self._sources: OrderedDict[UUID, Future[Source]] = OrderedDict()
+
+    def fetch(self, wanted: SourceRef, *, within_s: float) -> Source:
+        """Return the decoded source; Hopeless if it is missing, damaged or undecodable.
+
+        Another thread's decoding of the same source is waited for `within_s` seconds, then
+        TimeoutError.
+        """
+        with self._guard:
+            future = self._sources.get(wanted.image)
+            is_mine = future is None
+            if future is None:
+                future = self._sources[wanted.image] = Future()
+            self._sources.move_to_end(wanted.image)
+        if is_mine:
+            self._load(wanted, future)
+        return future.result(within_s)
+
+    def _load(self, wanted: SourceRef, future: Future[Source]) -> None:
+        try:
+            with self._metrics.fetch.time():
+                body = self._read(wanted)
+            source = decode(body, self._limits)
+            self._metrics.source_decodes.inc()
+        except BaseException as error:
+            with self._guard:
+                del self._sources[wanted.image]  # the next one may have better luck
+            future.set_exception(error)
+        else:
+            future.set_result(source)
+            self._evict(keep=wanted.image)
+
+    def _read(self, wanted: SourceRef) -> bytes:
+        try:
+            with self._store.open(wanted.key) as stream:
+                body = stream.read(wanted.bytes + 1)
+        except NotFound as error:
+            raise Hopeless(
+                "the source is no longer in the store", code="source-missing", phase="fetch"
+            ) from error
+        if hashlib.sha256(body).hexdigest() != wanted.sha256:
+            raise Hopeless(
+                "the source in the store is not what was uploaded",
+                code="source-damaged",
+                phase="fetch",
+            )
+        return body
+
+    def _evict(self, *, keep: UUID) -> None:
+        """Forget the longest unused until the rest fits; what is in use lives on by reference."""
+        with self._guard:
+            done = [
+                (image, future.result().nbytes)
+                for image, future in self._sources.items()
+                if future.done() and future.exception() is None
+            ]
+            total = sum(size for _, size in done)
+            for image, size in done:
+                if total <= self._cache_bytes or image == keep:
+                    break
+                del self._sources[image]
+                total -= size

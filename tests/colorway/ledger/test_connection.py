@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from threading import Event, Thread
+
+import pytest
+from sqlalchemy import create_engine, event, func, select, text, update
+from sqlalchemy.exc import IntegrityError, StatementError
+
+from colorway.errors import TryLater
+from colorway.ledger.accounts import open_account
+from colorway.ledger.connection import Ledger, is_sqlite
+from colorway.ledger.tables import Account, UtcDateTime
+from tests.builders import NOON, an_account, an_image
+
+ACCOUNTS = select(func.count()).select_from(Account)
+
+
+def accounts_in(ledger):
+    with ledger.reading() as session:
+        return session.scalar(ACCOUNTS)
+
+
+def test_a_transaction_commits_at_its_end(ledger):
+    with ledger.transaction() as session:
+        an_account(session)
+
+    assert accounts_in(ledger) == 1
+
+
+def test_an_error_undoes_the_whole_transaction(ledger):
+    def half_done():
+        with ledger.transaction() as session:
+            an_account(session)
+            raise KeyError("a bug of ours")
+
+    with pytest.raises(KeyError):
+        half_done()
+
+    assert accounts_in(ledger) == 0
+    assert ledger.engine.pool.checkedout() == 0
+
+
+def test_what_is_written_while_reading_is_thrown_away(ledger):
+    with ledger.reading() as session:
+        an_account(session)
+
+    assert accounts_in(ledger) == 0
+
+
+def test_a_reader_works_while_a_writer_is_at_it_and_sees_nothing_of_it(ledger):
+    with ledger.transaction() as session:
+        an_account(session)
+
+        assert accounts_in(ledger) == 0
+
+    assert accounts_in(ledger) == 1
+
+
+def test_a_reader_sees_one_snapshot(ledger):
+    with ledger.reading() as reader:
+        before = reader.scalar(ACCOUNTS)
+        with ledger.transaction() as writer:
+            an_account(writer)
+
+        assert reader.scalar(ACCOUNTS) == before
+
+
+def test_a_broken_promise_between_rows_is_a_bug_and_no_trouble(ledger):
+    def the_same_again():
+        with ledger.transaction() as session:
+            account = an_account(session)
+            session.add_all([Account(id=account, name="Twin", created_at=NOON)])
+
+    with pytest.raises(IntegrityError):
+        the_same_again()
+
+
+def test_a_ledger_that_answers_passes_its_check(ledger):
+    ledger.check()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql+psycopg://nobody@127.0.0.1:1/nowhere", "sqlite:////nowhere/at/all/ledger.db"],
+)
+def test_a_database_that_is_away_means_try_later(url):
+    away = Ledger(url)
+
+    with pytest.raises(TryLater):
+        away.check()
+    with pytest.raises(TryLater), away.transaction() as session:
+        an_account(session)
+
+
+# Times
+
+
+@pytest.mark.parametrize(
+    ("url", "embedded"),
+    [("sqlite:///a.db", True), ("sqlite+pysqlite:///a.db", True), ("postgresql://h/a", False)],
+)
+def test_a_url_says_which_database_it_is(url, embedded):
+    assert is_sqlite(url) is embedded
+
+
+def test_times_come_back_as_aware_utc(session):
+    tokyo = timezone(timedelta(hours=9))
+    account = open_account(session, "Studio", now=datetime(2030, 1, 1, 21, tzinfo=tokyo))
+    session.expire_all()
+
+    kept = session.get(Account, account).created_at
+
+    assert (kept, kept.utcoffset()) == (NOON, timedelta(0))
+
+
+def test_times_come_back_as_utc_from_a_server_that_lives_elsewhere(postgres_ledger):
+    with postgres_ledger.transaction() as session:
+        session.execute(text("SET LOCAL TIME ZONE 'Asia/Tokyo'"))
+        account = an_account(session)
+        session.expire_all()
+
+        kept = session.get(Account, account).created_at
+
+    assert (kept, kept.utcoffset()) == (NOON, timedelta(0))
+
+
+def test_naive_times_are_refused(session):
+    with pytest.raises(StatementError, match="aware times only"):
+        open_account(session, "Studio", now=NOON.replace(tzinfo=None))
+
+
+def test_no_time_is_no_time():
+    assert UtcDateTime().process_bind_param(None, None) is None
+    assert UtcDateTime().process_result_value(None, None) is None
+
+
+# SQLite made to behave
+
+
+def test_sqlite_keeps_its_promises(sqlite_ledger):
+    with sqlite_ledger.reading() as session:
+        pragmas = {
+            name: session.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_a_writer_that_reads_first_waits_for_the_one_before_it(sqlite_ledger):
+    other_process = Ledger(str(sqlite_ledger.engine.url))  # it shares no lock with the first
+    started = Event()
+
+    def read_then_write():
+        started.set()
+        with other_process.transaction() as session:
+            session.execute(update(Account).values(name=session.scalar(select(Account.name)) + "b"))
+
+    thread = Thread(target=read_then_write)
+    with sqlite_ledger.transaction() as session:
+        an_account(session, name="")
+        thread.start()
+        started.wait(timeout=10)
+        session.execute(update(Account).values(name="a"))
+    thread.join(timeout=10)
+    other_process.dispose()
+
+    with sqlite_ledger.reading() as session:
+        assert session.scalar(select(Account.name)) == "ab"
+
+
+def test_a_write_lock_that_stays_taken_means_try_later(sqlite_ledger):
+    other_process = Ledger(str(sqlite_ledger.engine.url))
+    event.listen(
+        other_process.engine,
+        "connect",
+        lambda connection, _: connection.execute("PRAGMA busy_timeout = 1"),
+    )
+
+    with (
+        sqlite_ledger.transaction() as session,
+        pytest.raises(TryLater),
+        other_process.transaction() as other,
+    ):
+        an_account(session)
+        an_account(other)
+
+    assert other_process.engine.pool.checkedout() == 0
+    with other_process.transaction() as session:
+        an_account(session)
+    assert accounts_in(other_process) == 2
+    other_process.dispose()
+
+
+def test_sqlite_undoes_changes_of_tables_too(sqlite_ledger):
+    with pytest.raises(KeyError), sqlite_ledger.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE strays (id INTEGER)"))
+        raise KeyError("a migration fails half way")
+
+    with sqlite_ledger.reading() as session:
+        tables = session.scalars(text("SELECT name FROM sqlite_master")).all()
+    assert "strays" not in tables
+
+
+# Postgres in trouble
+
+
+def test_a_connection_that_breaks_means_try_later_once(postgres_ledger):
+    killer = create_engine(postgres_ledger.engine.url)
+    with pytest.raises(TryLater), postgres_ledger.transaction() as session:
+        an_account(session)
+        pid = session.scalar(text("SELECT pg_backend_pid()"))
+        with killer.connect() as connection:
+            connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        an_image(session)
+    killer.dispose()
+
+    assert accounts_in(postgres_ledger) == 0
+
+
+def test_a_deadlock_means_try_later_for_one_and_success_for_the_other(postgres_ledger):
+    with postgres_ledger.transaction() as session:
+        accounts = [an_account(session, "one"), an_account(session, "two")]
+    holds_first, results = [Event(), Event()], []
+
+    def cross(index):
+        try:
+            with postgres_ledger.transaction() as session:
+                rename(session, accounts[index])
+                holds_first[index].set()
+                holds_first[1 - index].wait(timeout=10)
+                rename(session, accounts[1 - index])
+            results.append("done")
+        except TryLater:
+            results.append("try later")
+
+    def rename(session, account):
+        session.execute(text("SET LOCAL deadlock_timeout = '10ms'"))
+        session.execute(update(Account).where(Account.id == account).values(name="renamed"))
+
+    threads = [Thread(target=cross, args=(index,)) for index in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+
+    assert sorted(results) == ["done", "try later"]

@@ -1,0 +1,108 @@
+"""What every test may ask for: a ledger, a session on it, and no network beyond this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from colorway.ledger.connection import Ledger
+from tests.databases import PostgresServer, migrate, postgres_server
+
+DATABASES = ("sqlite", "postgres")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_this_machine() -> Iterator[None]:
+    """Close sockets to all but localhost; what is tried fails the test, whoever catches errors."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def checked_connect(self: socket.socket, address: Any) -> None:
+        _require_local(self, address)
+        connect(self, address)
+
+    def checked_connect_ex(self: socket.socket, address: Any) -> int:
+        _require_local(self, address)
+        return connect_ex(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", checked_connect)
+        patch.setattr(socket.socket, "connect_ex", checked_connect_ex)
+        yield
+
+
+def _require_local(sock: socket.socket, address: Any) -> None:
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    host = address[0]
+    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+        pytest.fail(f"a test reached for the network: {address}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A Postgres server, started when the first test asks for it."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("migrated") / "ledger.db"
+    migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: PostgresServer) -> Iterator[str]:
+    with postgres.database() as url:
+        migrate(url)
+        yield url
+
+
+@pytest.fixture
+def sqlite_ledger(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Ledger]:
+    file = shutil.copy(migrated_sqlite, tmp_path / "ledger.db")
+    yield from _disposed(Ledger(f"sqlite:///{file}"))
+
+
+@pytest.fixture
+def postgres_ledger(postgres: PostgresServer, migrated_postgres: str) -> Iterator[Ledger]:
+    with postgres.database(copy_of=migrated_postgres) as url:
+        yield from _disposed(Ledger(url))
+
+
+@pytest.fixture(params=DATABASES)
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    """An empty ledger, on each database in turn."""
+    return request.getfixturevalue(f"{request.param}_ledger")
+
+
+@pytest.fixture
+def session(ledger: Ledger) -> Iterator[Session]:
+    """One transaction on the ledger, which lasts as long as the test."""
+    with ledger.transaction() as session:
+        yield session
+
+
+@pytest.fixture(params=DATABASES)
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without any table, on each database in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    with request.getfixturevalue("postgres").database() as url:
+        yield url
+
+
+def _disposed(ledger: Ledger) -> Iterator[Ledger]:
+    try:
+        yield ledger
+    finally:
+        ledger.dispose()

@@ -1,0 +1,84 @@
+"""What happens to every colour between the main ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from palette_worker.rendering.color_map import mapped
+from palette_worker.rendering.oklab import lab_of, levels_of_hex
+
+BASE = lab_of(levels_of_hex(("#101820", "#7a2f20", "#3f7d5a", "#d9b98a", "#f8f8f8")))
+TARGETS = lab_of(levels_of_hex(("#0b1d2a", "#14506b", "#2a9d8f", "#e9c46a", "#fdf6e3")))
+MODES = pytest.mark.parametrize(
+    ("is_flat", "preserve_luminance"), [(True, True), (True, False), (False, True), (False, False)]
+)
+
+
+def some_colors(count=500):
+    return lab_of(np.random.default_rng(3).uniform(0, 255, (count, 3)))
+
+
+@MODES
+def test_main_colours_become_their_targets(is_flat, preserve_luminance):
+    found = mapped(BASE, BASE, TARGETS, is_flat=is_flat, preserve_luminance=preserve_luminance)
+
+    assert found == pytest.approx(TARGETS, abs=1e-5)
+
+
+@MODES
+def test_the_own_palette_changes_no_colour(is_flat, preserve_luminance):
+    colors = some_colors()
+
+    found = mapped(colors, BASE, BASE, is_flat=is_flat, preserve_luminance=preserve_luminance)
+
+    assert found == pytest.approx(colors, abs=1e-9)
+
+
+def test_greys_become_a_gradient_of_the_palette_that_only_gets_lighter():
+    greys = lab_of(np.arange(256.0)[:, None].repeat(3, axis=1))
+    base = greys[[20, 70, 120, 180, 240]]
+
+    found = mapped(greys, base, TARGETS, is_flat=False, preserve_luminance=True)
+
+    assert (np.diff(found[:, 0]) > -1e-3).all()
+    assert np.hypot(found[120, 1], found[120, 2]) > 0.05
+
+
+def test_neighbouring_colours_stay_neighbours():
+    line = np.linspace(BASE[1], BASE[3], 400)
+
+    found = mapped(line, BASE, TARGETS, is_flat=False, preserve_luminance=True)
+
+    steps = np.linalg.norm(np.diff(found, axis=0), axis=1)
+    assert steps.max() < 0.02
+
+
+def test_shading_around_a_main_colour_keeps_its_direction():
+    step = np.array((0.02, 0, 0))
+    darker, lighter = BASE - step, BASE + step
+
+    for preserve_luminance in (True, False):
+        below, above = (
+            mapped(lab, BASE, TARGETS, is_flat=False, preserve_luminance=preserve_luminance)
+            for lab in (darker, lighter)
+        )
+        assert (below[:, 0] < above[:, 0]).all()
+
+
+def test_colours_near_a_grey_fade_when_the_others_move_away():
+    white_and_teal = lab_of(levels_of_hex(("#ffffff", "#137361")))
+    white_and_orange = lab_of(levels_of_hex(("#ffffff", "#c8674a")))
+    highlight = lab_of(levels_of_hex(("#c8fff0",)))
+
+    found = mapped(
+        highlight, white_and_teal, white_and_orange, is_flat=False, preserve_luminance=True
+    )
+
+    assert np.hypot(found[0, 1], found[0, 2]) < 0.5 * np.hypot(highlight[0, 1], highlight[0, 2])
+
+
+def test_a_single_main_colour_is_enough():
+    found = mapped(some_colors(), BASE[:1], TARGETS[:1], is_flat=False, preserve_luminance=True)
+
+    assert np.isfinite(found).all()

@@ -1,0 +1,81 @@
+"""The table, and that it is exact where it must be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from palette_worker.rendering.lut import color_lut, recolored
+from palette_worker.rendering.oklab import lab_of, levels_of_hex
+
+NOTHING = np.zeros((0, 3))
+
+
+def swatches(*colors):
+    return Image.fromarray(levels_of_hex(colors).astype(np.uint8)[None])
+
+
+def looked_up(base, targets, colors, *, pinned=NOTHING, strength=1.0, is_flat=True):
+    lut = color_lut(
+        lab_of(levels_of_hex(base)),
+        lab_of(levels_of_hex(targets)),
+        pinned,
+        strength=strength,
+        is_flat=is_flat,
+        preserve_luminance=True,
+    )
+    return np.asarray(recolored(swatches(*colors), lut))[0].astype(int)
+
+
+@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("is_flat", [True, False])
+def test_main_colours_are_looked_up_exactly(seed, is_flat):
+    random = np.random.default_rng(seed)
+    base, targets = (
+        tuple("#" + bytes(color).hex() for color in random.integers(0, 256, (8, 3), np.uint8))
+        for _ in range(2)
+    )
+
+    found = looked_up(base, targets, base, is_flat=is_flat)
+
+    assert np.array_equal(found, levels_of_hex(targets))
+
+
+def test_colours_that_are_close_together_are_told_apart():
+    base = ("#ff0000", "#f80800", "#ffffff", "#f5f5f5")
+    targets = ("#000000", "#ffffff", "#00ff00", "#0000ff")
+
+    found = looked_up(base, targets, base)
+
+    assert np.abs(found - levels_of_hex(targets)).max() <= 1
+
+
+def test_the_own_palette_changes_no_pixel_by_more_than_a_level():
+    base = ("#101820", "#7a2f20", "#3f7d5a", "#f8f8f8")
+    levels = np.random.default_rng(5).integers(0, 256, (40, 40, 3), np.uint8)
+    lab = lab_of(levels_of_hex(base))
+    lut = color_lut(lab, lab, NOTHING, strength=1, is_flat=False, preserve_luminance=True)
+
+    found = np.asarray(recolored(Image.fromarray(levels), lut))
+
+    assert np.abs(found.astype(int) - levels).max() <= 1
+
+
+def test_half_the_strength_goes_half_the_way():
+    found = looked_up(("#000000", "#ffffff"), ("#000000", "#7799aa"), ("#ffffff",), strength=0.5)
+
+    white, target = lab_of(levels_of_hex(("#ffffff", "#7799aa")))
+    assert lab_of(found.astype(float))[0] == pytest.approx((white + target) / 2, abs=0.004)
+
+
+def test_alpha_passes_through_the_table():
+    image = Image.new("RGBA", (3, 1))
+    image.putdata([(10, 20, 30, 0), (10, 20, 30, 77), (250, 240, 230, 255)])
+    black, white = lab_of(levels_of_hex(("#000000", "#ffffff")))[:, None]
+    lut = color_lut(black, white, NOTHING, strength=1, is_flat=True, preserve_luminance=True)
+
+    found = recolored(image, lut)
+
+    assert found.mode == "RGBA"
+    assert found.getchannel("A").tobytes() == bytes((0, 77, 255))
