@@ -89,7 +89,9 @@ class Machine:
                 service.wait_until_ready()
             yield
         finally:
-            for service in reversed(self.services):
+            for service in self.services:
+                service.ask_to_stop()
+            for service in self.services:
                 service.stop()
 
     def keep_alive(self, stopping: Event, *, report: Callable[[str], None]) -> None:

@@ -7,6 +7,7 @@ SIGTERM if we die ourselves (setpriv --pdeathsig, part of every Debian).
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -21,6 +22,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 _STARTS_WITHIN_S = 60
 _ENDS_WITHIN_S = 12
+_PORTS = range(20_000, 32_000)
 
 
 class DidNotStart(Exception):
@@ -72,11 +74,16 @@ class Service:
         if not until_ready(self._answers):
             raise DidNotStart(f"{self.name} does not answer at {self.health_url}\n{self._tail()}")
 
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM, and do not wait."""
+        if self._process is not None:
+            self._signal(signal.SIGTERM)
+
     def stop(self) -> None:
         """Ask it to end, and see to it."""
         if self._process is None:
             return
-        self._signal(signal.SIGTERM)
+        self.ask_to_stop()
         try:
             self._process.wait(_ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:
@@ -111,13 +118,16 @@ class Service:
         return "\n".join(lines[-15:])
 
 
-def free_port(preferred: int = 0) -> int:
-    """Return a free port on loopback, the preferred one if it is."""
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
+def free_port(preferred: int | None = None) -> int:
+    """Return a free port on loopback, the preferred one if it is.
+
+    Others are taken from below the range that the kernel gives to outgoing connections, or one of
+    those might sit on it by the time that the service binds.
+    """
+    for port in (preferred, *random.sample(_PORTS, 50)):
+        if port is None:
+            continue
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
     raise DidNotStart("there is no free port")

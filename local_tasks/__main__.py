@@ -80,7 +80,9 @@ def serve(
     ) as tasks:
         ready = json.dumps({"ready": True, "grpc": tasks.grpc_address, "http": tasks.http_url})
         if ready_file is not None:
-            ready_file.write_text(f"{ready}\n")
+            unfinished = ready_file.with_name(f"{ready_file.name}.part")
+            unfinished.write_text(f"{ready}\n")
+            unfinished.replace(ready_file)  # whoever waits for it never reads half a line
         typer.echo(ready)
         sys.stdout.flush()
         stop_asked.wait()
@@ -109,10 +111,10 @@ def _declaration(text: str) -> tuple[str, QueueSettings]:
         raise CannotStart(f"--queue {text}: {error}") from error
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     try:
         # Not standalone: that would answer a bad argument with a page instead of a line.
-        commands(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+        commands(args=arguments or ["--help"], standalone_mode=False)
     except typer.TyperException as error:
         return _refuse(error.format_message())
     except CannotStart as error:
@@ -126,4 +128,4 @@ def _refuse(complaint: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

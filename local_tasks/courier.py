@@ -16,11 +16,11 @@ from weakref import WeakSet
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, TimeoutError
+from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError
 
 MISSED_DEADLINE = 504
-# Idle connections kept for one host; only the number of attempts at once limits the busy ones.
-KEPT_ALIVE = 100
+# Idle connections kept for one host: as many as a queue dispatches at once unless told otherwise.
+KEPT_ALIVE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ class Courier:
                     response.close()
                     raise TimeoutError
             response.release_conn()
+        except NewConnectionError as error:  # to urllib3 this is a kind of TimeoutError
+            return Answer(None, is_answered=False, trouble=str(error))
         except TimeoutError:
             return Answer(MISSED_DEADLINE, is_answered=False, trouble="deadline exceeded")
         except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:

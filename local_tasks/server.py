@@ -60,6 +60,7 @@ class LocalTasks:
         clock = clock or SystemClock()
         grpc_host, grpc_port = loopback_address(grpc_address)
         http_host, http_port = loopback_address(http_address)
+        self._is_stopped = False
         self._store = Store(data)
         self._calls = grpc.server(
             ThreadPoolExecutor(GRPC_THREADS, thread_name_prefix="grpc"),
@@ -101,7 +102,13 @@ class LocalTasks:
         return self._dispatcher.settle(give_up_after)
 
     def stop(self) -> None:
-        """Stop within two seconds. Attempts in flight are abandoned, and sent again next time."""
+        """Stop within two seconds. Attempts in flight are abandoned, and sent again next time.
+
+        A second stop() does nothing.
+        """
+        if self._is_stopped:
+            return
+        self._is_stopped = True
         self._calls.stop(GRPC_STOPS_WITHIN).wait()
         self._dispatcher.stop()
         self._web.stop()

@@ -52,12 +52,12 @@ COLUMNS = (
 )
 
 ADD = """
-INSERT INTO tasks (name, record, created_at, due_at) VALUES (?1, ?2, ?3, ?4)
+INSERT INTO tasks (name, record, created_at, due_at) VALUES (:name, :record, :now, :due_at)
 ON CONFLICT (name) DO UPDATE SET
-    record = ?2, created_at = ?3, due_at = ?4, ended_at = NULL,
+    record = :record, created_at = :now, due_at = :due_at, ended_at = NULL,
     dispatches = 0, responses = 0, executions = 0, first_dispatch_at = NULL, last_due_at = NULL,
     last_dispatch_at = NULL, last_response_at = NULL, last_status = NULL
-WHERE ended_at <= ?5
+WHERE ended_at <= :names_kept_from
 """
 GET = f"SELECT {COLUMNS} FROM tasks WHERE name = ?"  # noqa: S608 - constants only
 PAGE = f"""
@@ -66,9 +66,9 @@ WHERE name > ? AND name < ? AND ended_at IS NULL ORDER BY name LIMIT ?
 """  # noqa: S608
 BEGIN_ATTEMPT = f"""
 UPDATE tasks SET
-    dispatches = dispatches + 1, first_dispatch_at = coalesce(first_dispatch_at, ?1),
-    last_due_at = due_at, last_dispatch_at = ?1, last_response_at = NULL
-WHERE name = ?2 AND ended_at IS NULL
+    dispatches = dispatches + 1, first_dispatch_at = coalesce(first_dispatch_at, :now),
+    last_due_at = due_at, last_dispatch_at = :now, last_response_at = NULL
+WHERE name = :name AND ended_at IS NULL
 RETURNING {COLUMNS}
 """  # noqa: S608
 END = "UPDATE tasks SET record = x'', ended_at = ? WHERE name = ? AND ended_at IS NULL"
@@ -153,7 +153,13 @@ class Store:
             if now >= self._sweep_at:
                 self._sweep_at = now + SWEEP_EVERY
                 self._notes.execute(SWEEP, (now - NAMES_KEPT_FOR, SWEEP_AT_MOST))
-            values = (name, record, now, due_at, now - NAMES_KEPT_FOR)
+            values = {
+                "name": name,
+                "record": record,
+                "due_at": due_at,
+                "now": now,
+                "names_kept_from": now - NAMES_KEPT_FOR,
+            }
             return self._promises.execute(ADD, values).rowcount == 1
 
     def get(self, name: str) -> StoredTask | None:
@@ -179,7 +185,7 @@ class Store:
     def begin_attempt(self, name: str, *, now: float) -> StoredTask | None:
         """Count a dispatch and return the task; None if it is over."""
         with self._lock:
-            rows = self._notes.execute(BEGIN_ATTEMPT, (now, name)).fetchall()
+            rows = self._notes.execute(BEGIN_ATTEMPT, {"now": now, "name": name}).fetchall()
         return StoredTask(*rows[0]) if rows else None
 
     def end(self, name: str, *, now: float) -> bool:

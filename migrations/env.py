@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrationScript
+from alembic.runtime.migration import MigrationInfo
 from alembic.script import ScriptDirectory
 
 from colorway.ledger.connection import Ledger, is_sqlite
@@ -49,12 +50,19 @@ def _migrate(connection: sa.Connection) -> None:
         render_as_batch=True,  # what SQLite needs; on Postgres it is a plain ALTER
         render_item=_render_plain_type,
         process_revision_directives=_give_next_number,
+        on_version_apply=_say_so if context.config.cmd_opts else None,  # on the command line only
     )
     context.run_migrations()
     if connection.dialect.name == "sqlite":
         orphan = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
         if orphan is not None:
             raise RuntimeError(f"the migration leaves a row of {orphan[0]} without its parent")
+
+
+def _say_so(*, step: MigrationInfo, **_others: Any) -> None:
+    context.config.print_stdout(
+        "%s %s", "up to" if step.is_upgrade else "back before", step.up_revision_id
+    )
 
 
 def _ignore_foreign_keys(connection: Any, _record: Any) -> None:

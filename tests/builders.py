@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -25,6 +25,7 @@ from colorway.render_task import RenderTask
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
+BROKEN = {"code": "broken", "detail": "it broke"}
 TIMINGS = Timings(queued_ms=10, fetch_ms=20, render_ms=30, encode_ms=40, upload_ms=50)
 
 
@@ -91,6 +92,11 @@ def a_rendition(session: Session, held: Claim) -> UUID:
     colorway, job = row_of(session, colorways, held.colorway), row_of(session, jobs, held.job)
     stored = a_stored_rendition(f"{held.colorway}-{held.fence}.png")
     return record_rendition(session, job.account_id, colorway.fingerprint, stored, now=NOON).id
+
+
+def with_tries(session: Session, task: RenderTask, tries: int) -> None:
+    """Let the colorway have failed so often already."""
+    session.execute(update(colorways).where(colorways.c.id == task.colorway).values(tries=tries))
 
 
 def row_of(session: Session, table: Table, id: UUID) -> Record:

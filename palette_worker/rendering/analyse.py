@@ -60,12 +60,12 @@ def analyse(image: Image.Image) -> Analysis:
     colors, counts, _ = _histogram(visible)
     inner = _inner_pixels(image)
     modes, mode_counts = _modes(inner)
-    share_inner = len(inner) / max(1, len(visible))
+    inner_share = min(1.0, len(inner) / max(1, len(visible)))  # two samples: it may just exceed 1
     return Analysis(
         bins=lab_of(colors),
         bin_shares=counts / max(1, counts.sum()),
         modes=lab_of(modes),
-        mode_shares=mode_counts / max(1, len(inner)) * min(1.0, share_inner),
+        mode_shares=mode_counts / max(1, len(inner)) * inner_share,
         flatness=_flatness(inner, modes, mode_counts),
     )
 
@@ -97,12 +97,12 @@ def _inner_pixels(image: Image.Image) -> NDArray[np.uint8]:
     here = _sample(image, (0, 0, *core))
     right = _sample(image, (step_x, 0, core[0] + step_x, core[1]))
     below = _sample(image, (0, step_y, core[0], core[1] + step_y))
-    inner = _is_visible(here) & _is_near(here, right, _SAME) & _is_near(here, below, _SAME)
+    inner = _is_visible(here) & _is_like(here, right) & _is_like(here, below)
     return here[inner][:, :3]
 
 
-def _is_near(one: NDArray[np.uint8], other: NDArray[np.uint8], levels: int) -> NDArray[np.bool_]:
-    return _chebyshev(one[:, :3], other[:, :3]) <= levels
+def _is_like(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return _chebyshev(one[:, :3], other[:, :3]) <= _SAME
 
 
 def _chebyshev(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.uint8]:

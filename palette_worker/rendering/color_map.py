@@ -102,7 +102,8 @@ def _chroma(lab: Floats) -> Floats:
 
 def _turns(lab: Floats) -> Floats:
     """Return the rotations, shape (k, 2, 2), that take the a axis to each colour's hue."""
-    cosine, sine = lab[:, 1:].T / np.maximum(_chroma(lab), 1e-12)
+    angle = np.arctan2(lab[:, 2], lab[:, 1])  # of black and white: 0, which is as good as any
+    cosine, sine = np.cos(angle), np.sin(angle)
     return np.stack(
         (np.stack((cosine, -sine), axis=-1), np.stack((sine, cosine), axis=-1)), axis=-2
     )

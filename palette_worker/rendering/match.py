@@ -3,7 +3,7 @@
 The assignment of least total cost. What cost means decides what survives: with
 `preserve_luminance`, squared differences of lightness, which the sorted order minimises, so light
 stays light; hue only settles what lightness leaves open. Without it, hue and chroma lead: red
-stays the reddest, however dark the palette's red may be.
+becomes the palette's red even where that is the darker one, and lightness settles the rest.
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ _TIFF_CODECS = {
     "tiff_deflate",
 }
 
-# GIF and TIFF have no frame count: Pillow walks the file, and 1 MB of empty frames is half a
-# second. In a longer file we only look whether there is a second frame.
-_COUNTED_BYTES = 1_000_000
+# These two have no frame count: Pillow walks the file, at worst a second for so many bytes. In a
+# longer file we only look whether there is a second frame.
+_COUNTED_BYTES = {"GIF": 10_000_000, "TIFF": 1_000_000}
 
 # EXIF 2.32, tag 0x0112: how to turn the stored picture upright
 _UPRIGHT = {
@@ -62,8 +62,8 @@ class Limits:
 class Picture:
     """The first frame, upright, in sRGB, mode RGB or RGBA, without metadata.
 
-    `format` is the file's (`png`, `jpeg`, `webp`, `gif`, `avif`, `tiff`); `frames` is 1 for a
-    still, and at least 2 for what moves or has pages.
+    `format` is the file's (`png`, `jpeg`, `webp`, `gif`, `avif`, `tiff`). `frames` is 1 for a
+    still; in a very long GIF or TIFF it is 2 for any number beyond.
     """
 
     image: Image.Image
@@ -81,10 +81,11 @@ def open_picture(body: bytes, limits: Limits) -> Picture:
         raise _undecodable(
             f"the file has {len(body):,} bytes; at most {limits.max_bytes:,} are decoded"
         )
-    name = "image"
+    kind = "image"
     try:
         with without_warnings(), Image.open(io.BytesIO(body), formats=FORMATS) as image:
             name = _format_name(image)
+            kind = name.upper()
             _require_size(image.size, limits)
             _require_known_pixels(image)
             frames = _frames(image, len(body))
@@ -99,7 +100,7 @@ def open_picture(body: bytes, limits: Limits) -> Picture:
             f"the image has more pixels than the {limits.max_pixels:,} allowed"
         ) from error
     except Exception as error:  # Pillow's readers raise nearly anything on a broken file
-        raise _undecodable(f"the {name.upper()} file is damaged or cut short") from error
+        raise _undecodable(f"the {kind} file is damaged or cut short") from error
     return Picture(plain, name, frames)
 
 
@@ -129,7 +130,7 @@ def _require_known_pixels(image: Image.Image) -> None:
 
 
 def _frames(image: Image.Image, size: int) -> int:
-    if image.format in ("GIF", "TIFF") and size > _COUNTED_BYTES:
+    if size > _COUNTED_BYTES.get(image.format or "", size):
         return 2 if getattr(image, "is_animated", False) else 1
     return int(getattr(image, "n_frames", 1))
 

@@ -48,15 +48,15 @@ def test_the_first_rule_that_fits_is_the_status(counts, status):
     assert progress(3, **counts).status is status
 
 
-@pytest.mark.parametrize("one", every_progress(3))
-def test_what_holds_for_every_job(one):
-    counts = [one.count(status) for status in Status]
+def test_what_holds_for_every_job():
+    for one in every_progress(4):
+        counts = [one.count(status) for status in Status]
 
-    assert sum(counts) == one.total
-    assert all(count >= 0 for count in counts)
-    assert one.is_done == (one.count(Status.PENDING) + one.count(Status.PROCESSING) == 0)
-    assert one.is_done == (one.percent == 100)
-    assert one.is_done == (one.status not in (JobStatus.PENDING, JobStatus.PROCESSING))
+        assert sum(counts) == one.total
+        assert min(counts) >= 0
+        assert one.is_done == (one.count(Status.PENDING) + one.count(Status.PROCESSING) == 0)
+        assert one.is_done == (one.percent == 100)
+        assert one.is_done == (one.status not in (JobStatus.PENDING, JobStatus.PROCESSING))
 
 
 def test_percents_are_whole_and_never_too_many():

@@ -17,7 +17,20 @@ def test_a_color_has_one_way_to_be_written(written, meant):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "#", "abc", "#ab", "#abcd", "#abcde", "#abcdef0", "#ggg", " #abc", "#abc\n", "#١٢٣", "red"],
+    [
+        "",
+        "#",
+        "abc",
+        "#ab",
+        "#abcd",
+        "#abcde",
+        "#abcdef0",
+        "#ggg",
+        " #abc",
+        "#abc\n",
+        "#١٢٣",
+        "red",
+    ],
 )
 def test_what_is_no_color_is_refused(text):
     with pytest.raises(InvalidRequest) as refused:
@@ -78,8 +91,8 @@ def test_where_a_name_makes_no_key_the_colors_do(name):
     key = Palette(name, ("#000", "#fff")).default_key()
 
     assert is_key(key)
-    assert key == Palette("another 雪"[8:], ("#000000", "#ffffff")).default_key()
-    assert key != Palette(name, ("#000", "#ffe")).default_key()
+    assert key == Palette("", ("#000000", "#ffffff")).default_key()
+    assert key != Palette("", ("#000", "#ffe")).default_key()
 
 
 @pytest.mark.parametrize("name", ["-a", "_a", "a" * 62 + " b", "A-", "9 lives", "İstanbul"])
@@ -92,7 +105,9 @@ def test_keys(text):
     assert is_key(text)
 
 
-@pytest.mark.parametrize("text", ["", "-a", "_a", "Nord", "a b", "a/b", "a.b", "x" * 64, "a\n", "é"])
+@pytest.mark.parametrize(
+    "text", ["", "-a", "_a", "Nord", "a b", "a/b", "a.b", "x" * 64, "a\n", "é"]
+)
 def test_what_is_no_key(text):
     assert not is_key(text)
 

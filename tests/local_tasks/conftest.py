@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from local_tasks.clock import ManualClock
+from local_tasks.oidc import new_key_pem
 from local_tasks.queue_settings import QueueSettings
 from local_tasks.server import LocalTasks
+from local_tasks.store import Store
 from tests.local_tasks.stage import (
     QUEUE,
     LocalQueue,
@@ -43,9 +45,18 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+@pytest.fixture(scope="session")
+def key_pem() -> str:
+    return new_key_pem()
+
+
 @pytest.fixture
-def start_queue(tmp_path: Path, clock: ManualClock) -> Iterator[StartQueue]:
+def start_queue(tmp_path: Path, clock: ManualClock, key_pem: str) -> Iterator[StartQueue]:
     """start_queue(settings, **options of LocalTasks); all are stopped after the test."""
+    # Making a key takes longer than most tests: the first file of each gets the session's.
+    store = Store(tmp_path / "queue.db")
+    store.put_fact("signing_key", key_pem)
+    store.close()
     with ExitStack() as running:
 
         def start(settings: QueueSettings | None = None, **options: Any) -> LocalQueue:

@@ -1,4 +1,4 @@
-"""The vendor's back-off curve and the end of trying, first as rules, then in the server by clock."""
+"""The vendor's back-off curve and the end of trying: as rules, then in the server by clock."""
 
 import pytest
 

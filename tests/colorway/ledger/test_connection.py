@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
-from threading import Event, Thread
+from threading import Event
 
 import pytest
-from sqlalchemy import create_engine, event, func, select, text, update
+from sqlalchemy import create_engine, event, func, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from colorway.errors import TryLater
 from colorway.ledger.accounts import open_account
 from colorway.ledger.connection import Ledger, is_sqlite
 from colorway.ledger.tables import Account, UtcDateTime
-from tests.builders import NOON, an_account, an_image
+from tests.builders import NOON, an_account
 
 ACCOUNTS = select(func.count()).select_from(Account)
 
@@ -21,9 +22,13 @@ def accounts_in(ledger):
         return session.scalar(ACCOUNTS)
 
 
-def test_a_transaction_commits_at_its_end(ledger):
+def write(ledger):
     with ledger.transaction() as session:
         an_account(session)
+
+
+def test_a_transaction_commits_at_its_end(ledger):
+    write(ledger)
 
     assert accounts_in(ledger) == 1
 
@@ -89,11 +94,8 @@ def test_a_database_that_is_away_means_try_later(url):
 
     with pytest.raises(TryLater):
         away.check()
-    with pytest.raises(TryLater), away.transaction() as session:
-        an_account(session)
-
-
-# Times
+    with pytest.raises(TryLater):
+        write(away)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,9 @@ def test_a_database_that_is_away_means_try_later(url):
 )
 def test_a_url_says_which_database_it_is(url, embedded):
     assert is_sqlite(url) is embedded
+
+
+# Times
 
 
 def test_times_come_back_as_aware_utc(session):
@@ -148,59 +153,55 @@ def test_sqlite_keeps_its_promises(sqlite_ledger):
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
-def test_a_writer_that_reads_first_waits_for_the_one_before_it(sqlite_ledger):
-    other_process = Ledger(str(sqlite_ledger.engine.url))  # it shares no lock with the first
-    started = Event()
+@pytest.fixture
+def impatient_process(sqlite_ledger):
+    """Another ledger on the same file, which shares no lock with the first and does not wait."""
+    ledger = Ledger(str(sqlite_ledger.engine.url))
+    do_not_wait = "PRAGMA busy_timeout = 1"
+    event.listen(ledger.engine, "connect", lambda connection, _: connection.execute(do_not_wait))
+    yield ledger
+    ledger.dispose()
 
-    def read_then_write():
-        started.set()
-        with other_process.transaction() as session:
-            session.execute(update(Account).values(name=session.scalar(select(Account.name)) + "b"))
 
-    thread = Thread(target=read_then_write)
+def test_a_writer_holds_the_lock_from_its_first_look(sqlite_ledger, impatient_process):
     with sqlite_ledger.transaction() as session:
-        an_account(session, name="")
-        thread.start()
-        started.wait(timeout=10)
-        session.execute(update(Account).values(name="a"))
-    thread.join(timeout=10)
-    other_process.dispose()
+        session.scalar(ACCOUNTS)
 
+        with pytest.raises(TryLater):
+            write(impatient_process)
+
+
+def test_a_reader_holds_no_lock(sqlite_ledger, impatient_process):
     with sqlite_ledger.reading() as session:
-        assert session.scalar(select(Account.name)) == "ab"
+        session.scalar(ACCOUNTS)
+
+        write(impatient_process)
+
+    assert accounts_in(sqlite_ledger) == 1
 
 
-def test_a_write_lock_that_stays_taken_means_try_later(sqlite_ledger):
-    other_process = Ledger(str(sqlite_ledger.engine.url))
-    event.listen(
-        other_process.engine,
-        "connect",
-        lambda connection, _: connection.execute("PRAGMA busy_timeout = 1"),
-    )
-
-    with (
-        sqlite_ledger.transaction() as session,
-        pytest.raises(TryLater),
-        other_process.transaction() as other,
-    ):
+def test_a_ledger_whose_lock_was_taken_works_again_later(sqlite_ledger, impatient_process):
+    with sqlite_ledger.transaction() as session:
         an_account(session)
-        an_account(other)
+        with pytest.raises(TryLater):
+            write(impatient_process)
 
-    assert other_process.engine.pool.checkedout() == 0
-    with other_process.transaction() as session:
-        an_account(session)
-    assert accounts_in(other_process) == 2
-    other_process.dispose()
+    write(impatient_process)
+
+    assert impatient_process.engine.pool.checkedout() == 0
+    assert accounts_in(sqlite_ledger) == 2
 
 
 def test_sqlite_undoes_changes_of_tables_too(sqlite_ledger):
-    with pytest.raises(KeyError), sqlite_ledger.engine.begin() as connection:
-        connection.execute(text("CREATE TABLE strays (id INTEGER)"))
-        raise KeyError("a migration fails half way")
+    def half_a_migration():
+        with sqlite_ledger.engine.begin() as connection:
+            connection.execute(text("CREATE TABLE strays (id INTEGER)"))
+            raise KeyError("a bug of ours")
 
-    with sqlite_ledger.reading() as session:
-        tables = session.scalars(text("SELECT name FROM sqlite_master")).all()
-    assert "strays" not in tables
+    with pytest.raises(KeyError):
+        half_a_migration()
+
+    assert "strays" not in inspect(sqlite_ledger.engine).get_table_names()
 
 
 # Postgres in trouble
@@ -208,41 +209,43 @@ def test_sqlite_undoes_changes_of_tables_too(sqlite_ledger):
 
 def test_a_connection_that_breaks_means_try_later_once(postgres_ledger):
     killer = create_engine(postgres_ledger.engine.url)
-    with pytest.raises(TryLater), postgres_ledger.transaction() as session:
-        an_account(session)
-        pid = session.scalar(text("SELECT pg_backend_pid()"))
-        with killer.connect() as connection:
-            connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
-        an_image(session)
+    kill = text("SELECT pg_terminate_backend(:pid, 5000)")  # it waits for up to 5 seconds
+
+    def write_while_the_connection_breaks():
+        with postgres_ledger.transaction() as session:
+            an_account(session)
+            pid = session.scalar(text("SELECT pg_backend_pid()"))
+            with killer.connect() as connection:
+                connection.execute(kill, {"pid": pid})
+            an_account(session)
+
+    with pytest.raises(TryLater):
+        write_while_the_connection_breaks()
+
     killer.dispose()
-
     assert accounts_in(postgres_ledger) == 0
+    write(postgres_ledger)
 
 
-def test_a_deadlock_means_try_later_for_one_and_success_for_the_other(postgres_ledger):
+def test_of_two_in_a_deadlock_one_must_try_later(postgres_ledger):
     with postgres_ledger.transaction() as session:
-        accounts = [an_account(session, "one"), an_account(session, "two")]
-    holds_first, results = [Event(), Event()], []
+        accounts = [an_account(session), an_account(session)]
+    held = [Event(), Event()]
 
-    def cross(index):
+    def rename_both(first):
+        second = 1 - first
         try:
             with postgres_ledger.transaction() as session:
-                rename(session, accounts[index])
-                holds_first[index].set()
-                holds_first[1 - index].wait(timeout=10)
-                rename(session, accounts[1 - index])
-            results.append("done")
+                rename(session, accounts[first])
+                held[first].set()
+                held[second].wait(timeout=10)
+                rename(session, accounts[second])
         except TryLater:
-            results.append("try later")
+            return "try later"
+        return "done"
 
     def rename(session, account):
-        session.execute(text("SET LOCAL deadlock_timeout = '10ms'"))
         session.execute(update(Account).where(Account.id == account).values(name="renamed"))
 
-    threads = [Thread(target=cross, args=(index,)) for index in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=10)
-
-    assert sorted(results) == ["done", "try later"]
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(rename_both, (0, 1))) == ["done", "try later"]

@@ -81,7 +81,7 @@ def test_every_delivery_has_a_name_of_its_own(session):
 
 
 def test_a_nudge_that_others_have_gone_beyond_is_not_repeated(session):
-    job, [task] = a_job(session)
+    job, _ = a_job(session)
     [lost] = undelivered(session, job, most=9)
     told(session, [lost])
 
@@ -120,7 +120,7 @@ def test_pending_colorways_that_the_outbox_has_handed_over_are_waiting(session):
 
 
 def test_those_longest_unseen_are_asked_about_first(session):
-    early, [task] = a_job(session, now=NOON)
+    early, _ = a_job(session, now=NOON)
     late, _ = a_job(session, now=NOON + SECOND)
     first, second = undelivered(session, early, most=1) + undelivered(session, late, most=1)
     told(session, [first, second])

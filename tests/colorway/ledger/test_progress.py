@@ -8,6 +8,7 @@ from colorway.ledger.lease import fail, finish, give_back
 from colorway.ledger.progress import colorway_page, find_colorway, find_job, job_view
 from colorway.lifecycle import Status
 from tests.builders import (
+    BROKEN,
     NOON,
     TIMINGS,
     a_claim,
@@ -16,8 +17,6 @@ from tests.builders import (
     an_account,
     an_image,
 )
-
-BROKEN = {"code": "broken", "detail": "it broke"}
 
 
 def test_another_accounts_job_is_not_found(session):

@@ -20,6 +20,7 @@ from colorway.ledger.renditions import record_rendition
 from colorway.ledger.tables import colorways, jobs
 from colorway.lifecycle import Status
 from tests.builders import (
+    BROKEN,
     MINUTE,
     NOON,
     TIMINGS,
@@ -33,7 +34,6 @@ from tests.builders import (
 
 THREADS = 8  # as many as a ledger has connections
 LATER = NOON + 2 * MINUTE
-BROKEN = {"code": "broken", "detail": "it broke"}
 
 
 def at_once(*works):
@@ -269,13 +269,12 @@ def test_a_claim_that_waits_for_a_stop_finds_nothing_to_take(postgres_ledger, wa
         job, [broken, late] = a_job(session, palettes=("nord", "ink"), on_error="stop")
         held = a_claim(session, broken)
 
-    with ThreadPoolExecutor(1) as pool:
-        with postgres_ledger.transaction() as session:
-            fail(session, held, BROKEN, now=NOON)
-            claiming = pool.submit(
-                in_transaction, postgres_ledger, claim, late, now=NOON, lease_for=MINUTE
-            )
-            wait_until_one_waits(watcher)
+    with ThreadPoolExecutor(1) as pool, postgres_ledger.transaction() as session:
+        fail(session, held, BROKEN, now=NOON)
+        claiming = pool.submit(
+            in_transaction, postgres_ledger, claim, late, now=NOON, lease_for=MINUTE
+        )
+        wait_until_one_waits(watcher)
 
     assert claiming.result(timeout=10) is None
     with postgres_ledger.reading() as session:

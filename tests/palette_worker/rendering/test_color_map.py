@@ -15,6 +15,9 @@ MODES = pytest.mark.parametrize(
 )
 
 
+WITH_BLACK_AND_WHITE = np.concatenate((BASE, [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
+
+
 def some_colors(count=500):
     return lab_of(np.random.default_rng(3).uniform(0, 255, (count, 3)))
 
@@ -27,10 +30,11 @@ def test_main_colours_become_their_targets(is_flat, preserve_luminance):
 
 
 @MODES
-def test_the_own_palette_changes_no_colour(is_flat, preserve_luminance):
+@pytest.mark.parametrize("base", [BASE, WITH_BLACK_AND_WHITE, WITH_BLACK_AND_WHITE[-1:]])
+def test_the_own_palette_changes_no_colour(base, is_flat, preserve_luminance):
     colors = some_colors()
 
-    found = mapped(colors, BASE, BASE, is_flat=is_flat, preserve_luminance=preserve_luminance)
+    found = mapped(colors, base, base, is_flat=is_flat, preserve_luminance=preserve_luminance)
 
     assert found == pytest.approx(colors, abs=1e-9)
 
@@ -64,6 +68,22 @@ def test_shading_around_a_main_colour_keeps_its_direction():
             for lab in (darker, lighter)
         )
         assert (below[:, 0] < above[:, 0]).all()
+
+
+def test_slopes_follow_the_palette_only_where_luminance_is_preserved():
+    base = lab_of(levels_of_hex(("#202020", "#808080", "#e0e0e0")))
+    narrow = lab_of(levels_of_hex(("#606060", "#808080", "#a0a0a0")))
+    step = np.array((0.001, 0, 0))
+
+    def slope(preserve_luminance):
+        dark, light = (
+            mapped(lab, base, narrow, is_flat=False, preserve_luminance=preserve_luminance)
+            for lab in (base[1:2] - step, base[1:2] + step)
+        )
+        return (light - dark)[0, 0] / 0.002
+
+    assert slope(preserve_luminance=True) == pytest.approx(0.45, abs=0.01)
+    assert slope(preserve_luminance=False) == pytest.approx(1, abs=0.01)
 
 
 def test_colours_near_a_grey_fade_when_the_others_move_away():

@@ -55,6 +55,16 @@ def swapped_profile():
     return bytes(body)
 
 
+def nearly_srgb_profile():
+    """sRGB with a red primary moved as much as rounding differs between vendors."""
+    body = bytearray(profile())
+    entry = body.index(b"rXYZ", 128)
+    value = int.from_bytes(body[entry + 4 : entry + 8]) + 8  # X, a 16.16 number
+    x = int.from_bytes(body[value : value + 4]) + 100
+    body[value : value + 4] = x.to_bytes(4)
+    return bytes(body)
+
+
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF", "TIFF", "JPEG", "AVIF"])
 def test_every_format_is_read(format):
     source = decode(file_of(a_logo(), format))
@@ -152,12 +162,12 @@ def test_of_several_frames_the_first_is_taken_and_all_are_counted(format, frames
     assert np.abs(np.subtract(source.image.getpixel((8, 8))[:3], RED)).max() < 12
 
 
-def test_in_a_long_gif_only_a_second_frame_is_looked_for():
-    frames = [Image.effect_noise((300, 300), 90 + seed) for seed in range(14)]
-    body = file_of(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert len(body) > 1_000_000
+def test_in_a_very_long_gif_only_a_second_frame_is_looked_for():
+    first, *others = (Image.new("RGB", (16, 16), color) for color in (RED, BLUE, "white"))
+    body = file_of(first, "GIF", save_all=True, append_images=others)
+    comment = b"!\xfe" + (b"\xff" + bytes(255)) * 40_000 + b"\x00"
 
-    assert decode(body).frames == 2
+    assert decode(body[:-1] + comment + b";").frames == 2
 
 
 def test_a_profile_is_applied_and_dropped():
@@ -179,10 +189,11 @@ def test_a_profile_leaves_alpha_alone():
     assert image.tobytes() != drawn.tobytes()
 
 
-def test_srgb_by_another_name_changes_no_pixel():
+@pytest.mark.parametrize("icc", [profile(), nearly_srgb_profile()], ids=["sRGB", "nearly"])
+def test_srgb_by_another_name_changes_no_pixel(icc):
     drawn = a_photo()
 
-    image = decode(file_of(drawn, icc_profile=profile())).image
+    image = decode(file_of(drawn, icc_profile=icc)).image
 
     assert image.tobytes() == drawn.tobytes()
 
@@ -286,6 +297,7 @@ def test_too_many_bytes_are_refused():
 
 
 def test_warnings_are_heard_again_after_threads_decoded_side_by_side():
+    before = list(warnings.filters)
     bodies = [file_of(a_photo(), "JPEG"), png_of(9_500, 9_500), b"rubbish"] * 8
 
     def decoded(body):
@@ -300,8 +312,7 @@ def test_warnings_are_heard_again_after_threads_decoded_side_by_side():
     for thread in threads:
         thread.join()
 
-    with pytest.warns(UserWarning, match="still here"):
-        warnings.warn("still here", UserWarning, stacklevel=1)
+    assert warnings.filters == before
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "AVIF"])

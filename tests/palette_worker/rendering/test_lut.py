@@ -51,6 +51,16 @@ def test_colours_that_are_close_together_are_told_apart():
     assert np.abs(found - levels_of_hex(targets)).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("#a3957d", "#9a8e81"), ("#744f73", "#73576e"), ("#5dc71d", "#5dbe1c")]
+)
+@pytest.mark.parametrize("targets", [("#000000", "#ffffff"), ("#ff0000", "#00ffc8")])
+def test_what_a_coarse_table_cannot_hold_gets_a_finer_one(one, other, targets):
+    found = looked_up((one, other), targets, (one, other))
+
+    assert np.array_equal(found, levels_of_hex(targets))
+
+
 def test_the_own_palette_changes_no_pixel_by_more_than_a_level():
     base = ("#101820", "#7a2f20", "#3f7d5a", "#f8f8f8")
     levels = np.random.default_rng(5).integers(0, 256, (40, 40, 3), np.uint8)

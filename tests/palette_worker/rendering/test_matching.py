@@ -50,6 +50,13 @@ def test_a_palette_matches_itself_in_any_order():
         assert np.array_equal(found, colors)
 
 
+def test_among_colours_of_like_lightness_hue_decides():
+    base = lab("#c05a5a", "#3f8f3f")
+    palette = lab("#4f974f", "#b85050")
+
+    assert np.array_equal(matched(base, palette, preserve_luminance=True), palette[[1, 0]])
+
+
 def test_of_too_many_colours_the_nearest_in_lightness_are_used():
     base = lab("#000000", "#ffffff")
     palette = lab("#808080", "#0a0a0a", "#f5f5f5", "#a0a0a0")

@@ -46,6 +46,7 @@ def test_a_colour_out_of_gamut_keeps_lightness_and_hue():
 def test_lightness_beyond_white_and_black_is_clamped():
     beyond = np.array([[1.4, 0.1, 0.0], [-0.2, 0.1, 0.0]])
 
+    assert in_gamut(beyond)[:, 0].tolist() == [1, 0]
     assert levels_of(in_gamut(beyond)) == pytest.approx(np.array([[255.0] * 3, [0.0] * 3]), abs=0.1)
 
 
