@@ -27,7 +27,7 @@ run: setup ## keep dispatcher, worker and local queue running, and print what to
 test: setup ## the whole suite; T=path for a part
 	$(BIN)/python -m pytest $(T)
 
-check: setup ## what CI runs besides the tests: lock, ruff, mypy, import contracts
+check: setup ## what CI runs besides the tests: ruff, mypy, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

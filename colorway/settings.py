@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,11 +18,16 @@ def _seconds(value: Any) -> Any:
 
 
 def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 """A number of seconds, or ISO 8601 (`PT1M30S`)."""
+
+ServiceUrl = Annotated[str, Field(pattern=r"^https?://.*[^/]$")]
+"""The root URL of a service, with no slash at its end."""
 
 Emails = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 """Addresses, separated by commas."""
@@ -33,8 +38,11 @@ class SharedSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    database_url: str = Field(description="SQLAlchemy URL of the ledger")
-    image_store: str = Field(description="where pictures lie: `file:///folder`")
+    # not in the repr: it may hold a password
+    database_url: str = Field(repr=False, description="SQLAlchemy URL of the ledger")
+    image_store: str = Field(
+        pattern="^file:///", description="where pictures lie: `file:///folder`"
+    )
     link_signing_key: SecretStr = Field(
         min_length=32,
         description="signs the links of the local folder store; 32 characters or more",
@@ -47,9 +55,12 @@ class SharedSettings(BaseSettings):
         description="where the issuer publishes its keys, as a JWK set",
     )
     oidc_callers: Emails = Field(
-        description="whose tokens open the internal routes: e-mails, separated by commas"
+        min_length=1,
+        description="whose tokens open the internal routes: e-mails, separated by commas",
     )
-    log_level: str = Field(default="INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="the least severe log lines that are written"
+    )
     threads: int = Field(
         default=8, ge=1, le=256, description="request threads of one process, and its connections"
     )

@@ -45,7 +45,11 @@ def show(
     try:
         job = _run_job(machine, image, wanted, out)
     except CallFailed as error:
+        machine.remove()
         _stop(f"the dispatcher refused: {error}", code=2)
+    except KeyboardInterrupt:
+        machine.remove()
+        _stop("stopped", code=130)
     except DidNotStart as error:
         _stop(f"{error}\nlogs: {machine.logs}", code=1)
     if job["status"] != "completed":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from flask import Flask
 
 from colorway.image_store import open_store
@@ -24,12 +26,28 @@ from dispatcher.task_queue import TaskQueue
 
 API_VERSION = "0.1.0"
 
+MAX_BODY = 64_000
+"""Bytes of a request's body, on every route that does not set a limit of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machinery:
+    """What lives longer than a request; at `app.extensions["machinery"]`, for timers and ends."""
+
+    ledger: Ledger
+    queue: TaskQueue
+    delivery: Delivery
+    reconciler: Reconciler
+
+    def close(self) -> None:
+        """Let calls to the queue end, and close every connection."""
+        self.delivery.close()
+        self.queue.close()
+        self.ledger.dispose()
+
 
 def create_app(settings: Settings) -> Flask:
-    """Return the dispatcher; call it once per process, after fork.
-
-    The reconciler is at `app.extensions["reconciler"]`, for a timer to call.
-    """
+    """Return the dispatcher; call it once per process, after fork."""
     metrics = RequestMetrics()
     ledger = Ledger(settings.database_url, pool_size=settings.threads + 2)  # + timer, + spare
     store = open_store(
@@ -58,8 +76,10 @@ def create_app(settings: Settings) -> Flask:
         at_once=settings.parallel_uploads,
     )
 
-    app = Flask(__name__)
-    app.extensions["reconciler"] = reconciler
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.url_map.merge_slashes = False  # its redirects would be the only answers in HTML
+    app.extensions["machinery"] = Machinery(ledger, queue, delivery, reconciler)
     log_requests(app, metrics)
     show_problems(app)
     app.register_blueprint(

@@ -7,8 +7,8 @@ Run instance gets no CPU after its response. What fails here stays in the outbox
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -25,6 +25,9 @@ log = structlog.get_logger()
 CHUNK = 200
 """Tasks that one call of the deliver route hands over: a few seconds at the real queue's pace."""
 
+PATIENCE = timedelta(seconds=30)
+"""How long one hand-over may take where nobody waits for it."""
+
 _CALLS_AT_ONCE = 16
 
 
@@ -37,30 +40,42 @@ class Delivery:
         self._metrics = metrics
         self._calls = ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="delivery")
 
-    def deliver_job(self, job: UUID, *, most: int) -> None:
+    def deliver_job(self, job: UUID, *, most: int, within: timedelta = PATIENCE) -> None:
         """Hand over up to `most` tasks of this job, and see to it that the rest will follow.
 
-        Raises TryLater where the queue takes none; what it has not taken stays in the outbox.
+        Raises TryLater where the queue takes none, or not in time; what it is not known to have
+        taken stays in the outbox.
         """
         with self._ledger.reading() as session:
             waiting = outbox.undelivered(session, job, most=most + 1)
-        if len(waiting) > most:
-            self._queue.put_delivery(job, waiting[most].priority, first=waiting[most])
-        self._hand_over(waiting[:most])
+        self._hand_over(waiting[:most], within=within)
+        if len(waiting) > most:  # last, so that the call back finds in the outbox what is left
+            first = waiting[most]
+            asking = self._calls.submit(self._queue.put_delivery, job, first.priority, first=first)
+            if asking not in wait([asking], within.total_seconds()).done:
+                raise TryLater("the task queue is slow")
+            asking.result()
 
     def deliver_silent(self, *, before: datetime, most: int) -> int:
         """Hand over entries older than this, of any job; return how many the queue took."""
         with self._ledger.reading() as session:
             silent = outbox.silent(session, before=before, most=most)
-        return self._hand_over(silent)
+        return self._hand_over(silent, within=PATIENCE)
 
     def close(self) -> None:
         """Let the calls under way end, and stop."""
         self._calls.shutdown(cancel_futures=True)
 
-    def _hand_over(self, nudges: Sequence[Nudge]) -> int:
-        taken = list(self._calls.map(self._taken, nudges))
-        told = [nudge for nudge, took in zip(nudges, taken, strict=True) if took]
+    def _hand_over(self, nudges: Sequence[Nudge], *, within: timedelta) -> int:
+        calls = [self._calls.submit(self._taken, nudge) for nudge in nudges]
+        done, late = wait(calls, within.total_seconds())
+        for call in late:
+            call.cancel()  # one that runs on is harmless: the same task is created only once
+        told = [
+            nudge
+            for nudge, call in zip(nudges, calls, strict=True)
+            if call in done and call.result()
+        ]
         if told:
             with self._ledger.transaction() as session:
                 outbox.told(session, told)

@@ -5,6 +5,7 @@ Once it has committed, the job is accepted, whatever happens to the queue: the o
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import BinaryIO
@@ -24,6 +25,9 @@ from colorway.ledger.tables import Record
 from dispatcher.delivery import Delivery
 
 log = structlog.get_logger()
+
+TELL_QUEUE_WITHIN = timedelta(seconds=1)
+"""A client waits no longer than this for a queue that is away; then the reconciler delivers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,8 @@ class Intake:
         with self.ledger.transaction() as session:
             row = record_image(session, account, image, key, upload.facts, now=now)
         if row.id != image:  # the same picture came in twice at once, and the other was first
-            self.store.delete(key)
+            with suppress(TryLater):  # an orphan in the store does no harm
+                self.store.delete(key)
         return row, row.id == image
 
     def accept_job(self, account: UUID, wanted: JobRequest, *, now: datetime) -> UUID:
@@ -68,9 +73,11 @@ class Intake:
             job = record_job(session, account, image, wanted, keep_for=self.keep_jobs_for, now=now)
         log.info("job_enqueued", job=job, palettes=len(wanted.palettes), priority=wanted.priority)
         try:
-            self.delivery.deliver_job(job, most=self.enqueue_inline)
+            self.delivery.deliver_job(job, most=self.enqueue_inline, within=TELL_QUEUE_WITHIN)
         except TryLater as error:
             log.warning("job accepted while the queue is away", job=job, reason=str(error))
+        except Exception:  # a bug of ours: whoever gets a 500 would submit the job once more
+            log.exception("job accepted, but its delivery broke", job=job)
         return job
 
     def accept_job_with(

@@ -1,7 +1,8 @@
-"""What a picture's first bytes say: its format, and its size. Nothing is decoded here."""
+"""What a picture's header says: its format, and its size. Nothing is decoded here."""
 
 from __future__ import annotations
 
+import re
 from typing import BinaryIO
 
 import imagesize
@@ -11,29 +12,32 @@ from colorway.errors import InvalidRequest
 FORMATS = ("png", "jpeg", "webp", "gif", "avif", "tiff")
 
 _MAGIC = (
-    (0, b"\x89PNG\r\n\x1a\n", "png"),
-    (0, b"\xff\xd8\xff", "jpeg"),
-    (8, b"WEBP", "webp"),
-    (0, b"GIF87a", "gif"),
-    (0, b"GIF89a", "gif"),
-    (4, b"ftypavif", "avif"),
-    (4, b"ftypavis", "avif"),
-    (0, b"II*\x00", "tiff"),
-    (0, b"MM\x00*", "tiff"),
+    ("png", re.compile(rb"\x89PNG\r\n\x1a\n")),
+    ("jpeg", re.compile(rb"\xff\xd8\xff")),
+    ("webp", re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
+    ("gif", re.compile(rb"GIF8[79]a")),
+    ("avif", re.compile(rb".{4}ftypavi[fs]", re.DOTALL)),
+    ("tiff", re.compile(rb"II\*\x00|MM\x00\*")),
 )
 _MAX_EDGE = 65_535
 
+_MOST_READS = 5_000
+_MOST_BYTES = 16 << 20  # an editor's XMP in a JPEG may take some megabytes
+_MOST_AVIF_BYTES = 1 << 20
+_IROT = re.compile(rb"\x00\x00\x00\x09irot(.)", re.DOTALL)
+
 
 def picture_header(file: BinaryIO, *, max_pixels: int) -> tuple[str, int, int]:
-    """Return format, width and height (EXIF orientation applied), or raise InvalidRequest."""
+    """Return format, width and height as a viewer shows it, or raise InvalidRequest."""
+    file.seek(0)
     head = file.read(32)
-    kind = next((name for at, magic, name in _MAGIC if head[at:].startswith(magic)), None)
+    kind = next((name for name, magic in _MAGIC if magic.match(head)), None)
     if kind is None:
         raise InvalidRequest(
             f"these bytes are no picture we read; send one of {', '.join(FORMATS)}",
             code="image-undecodable",
         )
-    width, height = _size(file)
+    width, height = _avif_size(file) if kind == "avif" else _size(file)
     if not (0 < width <= _MAX_EDGE and 0 < height <= _MAX_EDGE):
         raise InvalidRequest(
             f"the {kind} file's header is damaged: it tells no size", code="image-undecodable"
@@ -47,9 +51,36 @@ def picture_header(file: BinaryIO, *, max_pixels: int) -> tuple[str, int, int]:
 
 
 def _size(file: BinaryIO) -> tuple[int, int]:
-    file.seek(0)
-    try:
-        width, height = imagesize.get(file)
-    except Exception:  # the reader of a hostile header may stumble in any way it likes
-        return -1, -1
+    width, height = imagesize.get(_BriefReader(file, _MOST_BYTES))
     return int(width), int(height)
+
+
+def _avif_size(file: BinaryIO) -> tuple[int, int]:
+    # Not by imagesize: its search for EXIF builds a list as long as a hostile file says. EXIF
+    # does not turn an AVIF anyhow; its `irot` property does, in steps of 90 degrees.
+    width, height = imagesize.get(_BriefReader(file, _MOST_AVIF_BYTES), exif_rotation=False)
+    file.seek(0)
+    turn = _IROT.search(file.read(1 << 16))
+    return (height, width) if turn and turn[1][0] & 1 else (width, height)
+
+
+class _BriefReader:
+    """A file that refuses to be read for long: some headers lead imagesize through all of it.
+
+    imagesize takes any error for "no size".
+    """
+
+    def __init__(self, file: BinaryIO, most_bytes: int) -> None:
+        self._file = file
+        self._reads_left = _MOST_READS
+        self._bytes_left = most_bytes
+
+    def read(self, size: int = -1) -> bytes:
+        self._reads_left -= 1
+        self._bytes_left -= size
+        if size < 0 or self._reads_left < 0 or self._bytes_left < 0:
+            raise ValueError("this header goes on for too long")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)

@@ -6,7 +6,7 @@ Idempotent, bounded per call, and safe to run twice at once: each repair is one 
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -46,17 +46,25 @@ class Reconciler:
     task_unseen_for: timedelta
 
     def reconcile(self, *, now: datetime) -> Repairs:
-        """Mend what is found, once; TryLater where ledger or queue are away."""
-        repairs = Repairs(
-            expired_leases=self._take_back_expired(now),
-            lost_tasks=self._replace_lost_tasks(now),
-            silent_outbox=self._deliver_silent(now),
-        )
-        for kind, count in asdict(repairs).items():
-            if count:
-                self.metrics.repairs.labels(kind).inc(count)
-                log.warning("reconciled", kind=kind, count=count)
-        return repairs
+        """Mend what is found, once; TryLater, after all else is done, where something is away."""
+        duties = {
+            "expired_leases": self._take_back_expired,
+            "lost_tasks": self._replace_lost_tasks,  # what these two nudge anew,
+            "silent_outbox": self._deliver_silent,  # this delivers at once
+        }
+        counts = dict.fromkeys(duties, 0)
+        trouble: TryLater | None = None
+        for kind, duty in duties.items():
+            try:
+                counts[kind] = duty(now)
+            except TryLater as error:
+                trouble = trouble or error
+            if counts[kind]:
+                self.metrics.repairs.labels(kind).inc(counts[kind])
+                log.warning("reconciled", kind=kind, count=counts[kind])
+        if trouble is not None:
+            raise trouble
+        return Repairs(**counts)
 
     def _take_back_expired(self, now: datetime) -> int:
         with self.ledger.reading() as session:
@@ -69,6 +77,13 @@ class Reconciler:
                 continue  # renewed or finished since we looked
             count += 1
             log.warning("lease expired", colorway=colorway, job=lapse.job, status=lapse.status)
+            if lapse.job_end is not None:
+                log.info(
+                    "job_finished",
+                    job=lapse.job,
+                    status=lapse.job_end.progress.status,
+                    overall_seconds=lapse.job_end.overall.total_seconds(),
+                )
         return count
 
     def _replace_lost_tasks(self, now: datetime) -> int:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from colorway.settings import Duration, SharedSettings
+from colorway.settings import Duration, ServiceUrl, SharedSettings
 
 
 class Settings(SharedSettings):
@@ -19,8 +19,10 @@ class Settings(SharedSettings):
     cloud_tasks_emulator_host: str | None = Field(
         default=None, description="`host:port` of a local queue; unset, the real Cloud Tasks"
     )
-    worker_url: str = Field(description="root URL of the palette worker, where tasks are sent")
-    dispatcher_url: str = Field(description="root URL of this service, for its own tasks")
+    worker_url: ServiceUrl = Field(
+        description="root URL of the palette worker, where tasks are sent"
+    )
+    dispatcher_url: ServiceUrl = Field(description="root URL of this service, for its own tasks")
     task_caller: str = Field(description="e-mail of the service account whose token tasks carry")
     dispatch_deadline: Duration = Field(
         default=timedelta(minutes=10),
@@ -32,9 +34,11 @@ class Settings(SharedSettings):
         default=32, ge=0, description="tasks that POST itself hands to the queue; the rest follow"
     )
 
-    max_upload_bytes: int = Field(default=50_000_000, description="largest picture taken, bytes")
-    max_pixels: int = Field(default=40_000_000, description="largest picture taken, pixels")
-    max_palettes: int = Field(default=500, description="palettes in one job")
+    max_upload_bytes: int = Field(
+        default=50_000_000, ge=1, description="largest picture taken, bytes"
+    )
+    max_pixels: int = Field(default=40_000_000, ge=1, description="largest picture taken, pixels")
+    max_palettes: int = Field(default=500, ge=1, description="palettes in one job")
     parallel_uploads: int = Field(default=4, ge=1, description="pictures received at once")
     keep_jobs_for: Duration = Field(
         default=timedelta(days=30), description="a job's `expires_at` is this long after it came"

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import grpc
 from google.api_core import exceptions
+from google.auth.exceptions import GoogleAuthError
 from google.cloud.tasks_v2 import CloudTasksClient, HttpMethod, HttpRequest, OidcToken, Task
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
 from google.protobuf.duration_pb2 import Duration
@@ -30,6 +31,8 @@ DELIVER_ROUTE = "/internal/deliver"
 
 _CALL_S = 5.0
 _TRANSIENT = (exceptions.ServiceUnavailable, exceptions.DeadlineExceeded, exceptions.Aborted)
+# The client's own retries end in a RetryError, which is no call error; GoogleAuthError: no token.
+_TROUBLE = (exceptions.GoogleAPIError, GoogleAuthError)
 _TRIES = Retrying(
     retry=retry_if_exception_type(_TRANSIENT),
     stop=stop_after_attempt(3),
@@ -74,7 +77,7 @@ class TaskQueue:
             )
         except exceptions.NotFound:
             return False
-        except exceptions.GoogleAPICallError as error:
+        except _TROUBLE as error:
             raise TryLater("the task queue cannot be asked") from error
         return True
 
@@ -106,8 +109,8 @@ class TaskQueue:
             )
         except exceptions.AlreadyExists:
             return
-        except exceptions.GoogleAPICallError as error:
-            raise TryLater(f"the task queue does not take tasks: {error.message}") from error
+        except _TROUBLE as error:
+            raise TryLater(f"the task queue does not take tasks: {error}") from error
 
     def _queue_name(self, priority: Priority) -> str:
         return self._settings.task_queues.replace("{priority}", priority)

@@ -66,9 +66,6 @@ def serve(
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
-    stop_asked = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop_asked.set())
     declared = dict(map(_declaration, queue or []))
     with LocalTasks(
         data,
@@ -80,9 +77,10 @@ def serve(
     ) as tasks:
         ready = json.dumps({"ready": True, "grpc": tasks.grpc_address, "http": tasks.http_url})
         if ready_file is not None:
-            unfinished = ready_file.with_name(f"{ready_file.name}.part")
-            unfinished.write_text(f"{ready}\n")
-            unfinished.replace(ready_file)  # whoever waits for it never reads half a line
+            _write_whole(ready_file, f"{ready}\n")
+        stop_asked = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop_asked.set())
         typer.echo(ready)
         sys.stdout.flush()
         stop_asked.wait()
@@ -109,6 +107,16 @@ def _declaration(text: str) -> tuple[str, QueueSettings]:
         return parse_declaration(text)
     except ValueError as error:
         raise CannotStart(f"--queue {text}: {error}") from error
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Whoever waits for the file never reads half of it."""
+    unfinished = path.with_name(f"{path.name}.part")
+    try:
+        unfinished.write_text(text)
+        unfinished.replace(path)
+    except OSError as error:
+        raise CannotStart(f"{path} cannot be written: {error.strerror}") from error
 
 
 def main(arguments: list[str]) -> int:

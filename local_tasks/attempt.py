@@ -12,14 +12,6 @@ from local_tasks.oidc import TokenMint
 from local_tasks.store import StoredTask
 from local_tasks.task_messages import METHODS, TaskMessage
 
-USER_AGENT = "Google-Cloud-Tasks"
-
-# A task's own headers that are not passed on: computed here, or not a caller's to set.
-RESERVED = frozenset(
-    {"host", "content-length", "user-agent", "connection", "transfer-encoding", "te", "upgrade"}
-)
-RESERVED_PREFIXES = ("x-google-", "x-appengine-", "x-cloudtasks-")
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -34,7 +26,7 @@ def request_of(task: StoredTask, mint: TokenMint) -> Request:
     """The HTTP request of the attempt that has just been counted in `task`."""
     message = TaskMessage.FromString(task.record)
     http = message.http_request
-    headers = {key: value for key, value in http.headers.items() if not is_reserved(key)}
+    headers = dict(http.headers)  # cleaned, and with our User-Agent, when the task was accepted
     if http.HasField("oidc_token"):
         for key in [key for key in headers if key.lower() == "authorization"]:
             del headers[key]
@@ -45,14 +37,9 @@ def request_of(task: StoredTask, mint: TokenMint) -> Request:
     return Request(METHODS[http.http_method], http.url, headers, http.body, _seconds(message))
 
 
-def is_reserved(header: str) -> bool:
-    return header.lower() in RESERVED or header.lower().startswith(RESERVED_PREFIXES)
-
-
 def _headers_about(task: StoredTask) -> dict[str, str]:
     queue, _, task_id = task.name.partition("/tasks/")
     headers = {
-        "User-Agent": USER_AGENT,
         "X-CloudTasks-QueueName": queue.rpartition("/")[2],
         "X-CloudTasks-TaskName": task_id,
         "X-CloudTasks-TaskRetryCount": str(task.dispatches - 1),

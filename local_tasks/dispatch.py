@@ -130,7 +130,7 @@ class Dispatcher:
     def _note_failure(
         self, task: StoredTask, answer: Answer, settings: QueueSettings, now: float
     ) -> float | None:
-        facts = (task.name, answer.status, answer.trouble, task.dispatches)
+        facts = (task.name, answer.status, task.dispatches, answer.trouble)
         if is_given_up(
             settings.retry,
             attempts=task.dispatches,
@@ -138,7 +138,7 @@ class Dispatcher:
             since_creation=now - task.created_at,
         ):
             self._store.end(task.name, now=now)
-            log.warning("task given up: task=%s status=%s %s attempts=%s", *facts)
+            log.warning("task given up: task=%s status=%s attempts=%s %s", *facts)
             return None
         pause = backoff(settings.retry, task.dispatches)
         is_kept = self._store.reschedule(
@@ -149,7 +149,7 @@ class Dispatcher:
             now=now,
         )
         log.warning(
-            "attempt failed: task=%s status=%s %s attempts=%s retry_in=%.1fs", *facts, pause
+            "attempt failed: retry_in=%.1fs task=%s status=%s attempts=%s %s", pause, *facts
         )
         return now + pause if is_kept else None
 

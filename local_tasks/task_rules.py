@@ -15,7 +15,6 @@ from typing import Any
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from local_tasks.attempt import USER_AGENT, is_reserved
 from local_tasks.errors import Refused, invalid, unimplemented
 from local_tasks.queue_settings import QUEUE_NAME
 from local_tasks.task_messages import METHODS, POST, TaskMessage, set_time, time_in
@@ -34,6 +33,13 @@ LONGEST_URL = 2083
 LARGEST_TASK = 2**20 - 7
 LARGEST_HEADERS = 80 * 1024
 
+USER_AGENT = "Google-Cloud-Tasks"
+# A task's own headers that are dropped: computed at dispatch, or not a caller's to set.
+RESERVED = frozenset(
+    {"host", "content-length", "user-agent", "connection", "transfer-encoding", "te", "upgrade"}
+)
+RESERVED_PREFIXES = ("x-google-", "x-appengine-", "x-cloudtasks-")
+
 
 @dataclass(frozen=True, slots=True)
 class TaskRules:
@@ -49,7 +55,7 @@ class TaskRules:
         task = TaskMessage(name=_name(queue, asked.name))
         task.http_request.CopyFrom(asked.http_request)
         task.http_request.http_method = asked.http_request.http_method or POST
-        for key in [key for key in task.http_request.headers if is_reserved(key)]:
+        for key in [key for key in asked.http_request.headers if _is_reserved(key)]:
             del task.http_request.headers[key]
         task.http_request.headers["User-Agent"] = USER_AGENT
         set_time(task.schedule_time, due_at)
@@ -140,6 +146,10 @@ def due_time(asked: Any, *, now: float) -> float:
             " more than 720h in the future."
         )
     return max(due_at, now)
+
+
+def _is_reserved(header: str) -> bool:
+    return header.lower() in RESERVED or header.lower().startswith(RESERVED_PREFIXES)
 
 
 def _name(queue: str, asked: str) -> str:

@@ -1,11 +1,14 @@
 """The server's own small HTTP port: /certs, where tokens are checked, and /health."""
 
 import json
+import logging
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 
 class Web:
@@ -44,6 +47,9 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        log.debug("caller hung up: address=%s", client_address)
 
     def server_bind(self) -> None:
         TCPServer.server_bind(self)  # past HTTPServer's, which asks the DNS for our name

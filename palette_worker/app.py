@@ -18,6 +18,8 @@ from palette_worker.settings import Settings
 from palette_worker.slots import RenderSlots
 from palette_worker.source_image import SourceImages
 
+_MAX_TASK_BYTES = 10_000  # a task carries ids only
+
 
 def create_app(settings: Settings) -> Flask:
     """Return the worker; call it once per process, after fork.
@@ -59,6 +61,7 @@ def create_app(settings: Settings) -> Flask:
     heartbeat.start()
 
     app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = _MAX_TASK_BYTES
     app.extensions["bench"] = bench
     show_errors(app)
     app.register_blueprint(worker_routes(bench, callers))

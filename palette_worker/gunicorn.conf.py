@@ -24,18 +24,21 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH1
 def post_worker_init(worker):
     """Chain our draining before gunicorn's own SIGTERM handler.
 
-    worker_exit would be a race with SIGKILL, and worker_int never fires on SIGTERM.
+    worker_exit would be a race with SIGKILL, and worker_int never fires on SIGTERM. The thread is
+    there from the start, for a handler that started one might wait for a lock that the very code
+    it interrupts is holding.
     """
     bench = worker.app.wsgi().extensions["bench"]
     gunicorns_own = signal.getsignal(signal.SIGTERM)
 
     def give_back_at_the_end():
+        bench.draining.wait()
         time.sleep(max(0, graceful_timeout - 1))
         bench.heartbeat.give_back_all()
 
     def drain(signum, frame):
         bench.draining.set()
-        threading.Thread(target=give_back_at_the_end, daemon=True).start()
         gunicorns_own(signum, frame)
 
+    threading.Thread(target=give_back_at_the_end, name="drain", daemon=True).start()
     signal.signal(signal.SIGTERM, drain)

@@ -84,13 +84,17 @@ class Heartbeat:
                 self._held.discard(held)
 
     def beat(self) -> None:
-        """Renew every lease once; what cannot be renewed is lost."""
+        """Renew every lease once; what finds no row is lost, what finds no ledger waits a beat."""
         now = self._now()
         for held in self._now_held():
             if now >= held.renew_until:
                 continue
-            with self._ledger.transaction() as session:
-                kept = lease.renew(session, held.claim, until=now + self._lease_for)
+            try:
+                with self._ledger.transaction() as session:
+                    kept = lease.renew(session, held.claim, until=now + self._lease_for)
+            except TryLater as error:
+                log.warning("lease not renewed", colorway=held.claim.colorway, reason=str(error))
+                continue
             if not kept:
                 held.lose()
 
@@ -104,6 +108,10 @@ class Heartbeat:
                     lease.give_back(session, held.claim, error, counts=False, now=self._now())
             except (LeaseLost, TryLater) as trouble:  # finished meanwhile, or left to its lease
                 log.info("not given back", colorway=held.claim.colorway, reason=str(trouble))
+            except Exception:  # a bug; the others must still be given back
+                log.exception("not given back", colorway=held.claim.colorway)
+            else:
+                log.warning("given back", colorway=held.claim.colorway, **error)
 
     def _now_held(self) -> list[Held]:
         with self._guard:
@@ -113,7 +121,5 @@ class Heartbeat:
         while not self._stopping.wait(self._every.total_seconds()):
             try:
                 self.beat()
-            except TryLater as error:
-                log.warning("leases not renewed", reason=str(error))
             except Exception:
                 log.exception("heartbeat failed")  # a bug; the next beat may still keep the leases

@@ -28,10 +28,10 @@ class Settings(SharedSettings):
         default=timedelta(seconds=5), description="a task waits so long for room, then 503"
     )
     render_bytes: int = Field(
-        default=256_000_000, description="memory for pictures in flight; bounds renders at once"
+        default=280_000_000, description="memory for pictures in flight; bounds renders at once"
     )
     source_cache_bytes: int = Field(
-        default=128_000_000, description="memory for decoded sources that may be used again"
+        default=100_000_000, description="memory for decoded sources that may be used again"
     )
     max_parallel_renders: int = Field(
         default_factory=lambda: os.cpu_count() or 1,

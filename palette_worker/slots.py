@@ -10,10 +10,51 @@ from datetime import timedelta
 from time import monotonic
 
 from colorway.errors import TryLater
+from colorway.job import OutputOptions
+from colorway.ledger.orders import Order
+
+# Bytes for a pixel of the source: the decoded picture, and a copy of it while it is decoded or
+# recoloured. Bytes for a pixel of the result: what its encoder takes, and the file. As measured at
+# 12 MP; benchmarks/worker_memory.py holds us to it.
+_PICTURE_BYTES = 8
+_ENCODER_BYTES = {"jpeg": 1, "png": 3, "webp": 7}
+_LOSSLESS_WEBP_BYTES = 22
+
+
+def weight_of(order: Order) -> int:
+    """Return the bytes that an attempt at this order takes at its peak."""
+    width, height, edge = order.source.width, order.source.height, order.output.max_edge
+    scale = 1.0 if edge is None else min(1.0, edge / max(width, height))
+    result = width * height * scale**2
+    return round(_PICTURE_BYTES * width * height + _encoder_bytes(order.output) * result)
+
+
+def _encoder_bytes(output: OutputOptions) -> int:
+    if output.format == "auto" or (output.format == "webp" and output.lossless):
+        return _LOSSLESS_WEBP_BYTES
+    return _ENCODER_BYTES[output.format]
+
+
+class Slot:
+    """Room that is held."""
+
+    def __init__(self, slots: RenderSlots, held: int) -> None:
+        self._slots = slots
+        self._held = held
+
+    def keep_only(self, weight: int) -> None:
+        """Let others have what is held beyond `weight` bytes; a slot never grows."""
+        spare = self._held - weight
+        if spare > 0:
+            self._held = weight
+            self._slots.give(spare)
 
 
 class RenderSlots:
-    """A semaphore weighted by bytes. What is larger than all the room has it alone."""
+    """A semaphore weighted by bytes. What is larger than all the room has it alone.
+
+    Nobody overtakes: a small picture behind a large one waits, or the large one might for ever.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -22,16 +63,21 @@ class RenderSlots:
         self._changed = threading.Condition()
 
     @contextmanager
-    def hold(self, weight: int, *, wait_for: timedelta) -> Iterator[None]:
+    def hold(self, weight: int, *, wait_for: timedelta) -> Iterator[Slot]:
         """Hold room for `weight` bytes; TryLater if there is none within `wait_for`."""
         taken = min(weight, self._capacity)
         self._take(taken, wait_for)
+        slot = Slot(self, taken)
         try:
-            yield
+            yield slot
         finally:
-            with self._changed:
-                self._free += taken
-                self._changed.notify_all()
+            slot.keep_only(0)
+
+    def give(self, weight: int) -> None:
+        """Take room back and wake who waits for it."""
+        with self._changed:
+            self._free += weight
+            self._changed.notify_all()
 
     def _take(self, weight: int, wait_for: timedelta) -> None:
         me = object()
@@ -40,8 +86,10 @@ class RenderSlots:
             self._queue.append(me)
             try:
                 while self._queue[0] is not me or self._free < weight:
-                    if not self._changed.wait(until - monotonic()) and monotonic() >= until:
+                    left = until - monotonic()
+                    if left <= 0:
                         raise TryLater("this worker is full", retry_after=2)
+                    self._changed.wait(left)
                 self._free -= weight
             finally:
                 self._queue.remove(me)

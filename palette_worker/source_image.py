@@ -8,7 +8,7 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from uuid import UUID
 
-from colorway.errors import Hopeless, NotFound
+from colorway.errors import Hopeless, NotFound, TryLater
 from colorway.image_store import ImageStore
 from colorway.ledger.orders import SourceRef
 from colorway.telemetry.metrics import RenderMetrics
@@ -32,7 +32,7 @@ class SourceImages:
         """Return the decoded source; Hopeless if it is missing, damaged or undecodable.
 
         Another thread's decoding of the same source is waited for `within_s` seconds, then
-        TimeoutError.
+        TimeoutError; what that one's attempt raises, this one raises too.
         """
         with self._guard:
             future = self._sources.get(wanted.image)
@@ -40,23 +40,27 @@ class SourceImages:
             if future is None:
                 future = self._sources[wanted.image] = Future()
             self._sources.move_to_end(wanted.image)
-        if is_mine:
-            self._load(wanted, future)
-        return future.result(within_s)
-
-    def _load(self, wanted: SourceRef, future: Future[Source]) -> None:
         try:
-            with self._metrics.fetch.time():
-                body = self._read(wanted)
-            source = decode(body, self._limits)
-            self._metrics.source_decodes.inc()
-        except BaseException as error:
-            with self._guard:
-                del self._sources[wanted.image]  # the next one may have better luck
-            future.set_exception(error)
-        else:
-            future.set_result(source)
-            self._evict(keep=wanted.image)
+            if is_mine:
+                try:
+                    source = self._load(wanted)
+                except BaseException as error:
+                    self._forget(wanted.image)  # the next one may have better luck
+                    future.set_exception(error)
+                else:
+                    future.set_result(source)
+                    self._evict(keep=wanted.image)
+            return future.result(within_s)
+        finally:
+            # its error's traceback knows this frame: a cycle that would keep the bytes read
+            del future
+
+    def _load(self, wanted: SourceRef) -> Source:
+        with self._metrics.fetch.time():
+            body = self._read(wanted)
+        source = decode(body, self._limits)
+        self._metrics.source_decodes.inc()
+        return source
 
     def _read(self, wanted: SourceRef) -> bytes:
         try:
@@ -66,6 +70,8 @@ class SourceImages:
             raise Hopeless(
                 "the source is no longer in the store", code="source-missing", phase="fetch"
             ) from error
+        except OSError as error:  # once it is open, a stream is the platform's
+            raise TryLater("the source could not be read to its end") from error
         if hashlib.sha256(body).hexdigest() != wanted.sha256:
             raise Hopeless(
                 "the source in the store is not what was uploaded",
@@ -74,17 +80,23 @@ class SourceImages:
             )
         return body
 
-    def _evict(self, *, keep: UUID) -> None:
-        """Forget the longest unused until the rest fits; what is in use lives on by reference."""
+    def _forget(self, image: UUID) -> None:
         with self._guard:
-            done = [
-                (image, future.result().nbytes)
+            del self._sources[image]
+
+    def _evict(self, *, keep: UUID) -> None:
+        """Forget the longest unused until the rest fits; what is in use lives on by reference.
+
+        The newest stays, however large: the palettes that follow want it.
+        """
+        with self._guard:
+            sizes = {
+                image: future.result().nbytes
                 for image, future in self._sources.items()
                 if future.done() and future.exception() is None
-            ]
-            total = sum(size for _, size in done)
-            for image, size in done:
-                if total <= self._cache_bytes or image == keep:
-                    break
-                del self._sources[image]
-                total -= size
+            }
+            total = sum(sizes.values())
+            for image, size in sizes.items():
+                if total > self._cache_bytes and image != keep:
+                    del self._sources[image]
+                    total -= size

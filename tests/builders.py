@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,10 +16,12 @@ from colorway.image_keys import source_key
 from colorway.job import JobRequest, PaletteOrder
 from colorway.ledger.accounts import open_account
 from colorway.ledger.images import SourceFacts, record_image
-from colorway.ledger.lease import Claim, Timings, claim
+from colorway.ledger.lease import Claim, Timings, claim, finish
+from colorway.ledger.progress import JobEnd
 from colorway.ledger.renditions import StoredRendition, record_rendition
 from colorway.ledger.submission import record_job
 from colorway.ledger.tables import Record, colorways, jobs
+from colorway.lifecycle import Status
 from colorway.palette import Palette
 from colorway.render_task import RenderTask
 
@@ -97,6 +100,18 @@ def a_rendition(session: Session, held: Claim) -> UUID:
 def with_tries(session: Session, task: RenderTask, tries: int) -> None:
     """Let the colorway have failed so often already."""
     session.execute(update(colorways).where(colorways.c.id == task.colorway).values(tries=tries))
+
+
+def finish_it(session: Session, held: Claim, *, now: datetime = NOON) -> JobEnd | None:
+    """Finish with a picture of the attempt's own."""
+    return finish(session, held, a_rendition(session, held), TIMINGS, now=now)
+
+
+def counts_of(session: Session, job: UUID) -> tuple[dict[Status, int], dict[Status, int]]:
+    """Return the job's counters, and the same as counted from its colorways."""
+    row, counted = row_of(session, jobs, job), [s for s in Status if s is not Status.PENDING]
+    rows = Counter(session.scalars(select(colorways.c.status).where(colorways.c.job_id == job)))
+    return {s: getattr(row, s) for s in counted}, {s: rows[s] for s in counted}
 
 
 def row_of(session: Session, table: Table, id: UUID) -> Record:

@@ -88,11 +88,25 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
     return request.getfixturevalue(f"{request.param}_ledger")
 
 
-@pytest.fixture
-def session(ledger: Ledger) -> Iterator[Session]:
-    """One transaction on the ledger, which lasts as long as the test."""
+@pytest.fixture(scope="session")
+def untouched_sqlite(migrated_sqlite: Path) -> Iterator[Ledger]:
+    file = shutil.copy(migrated_sqlite, migrated_sqlite.with_name("untouched.db"))
+    yield from _disposed(Ledger(f"sqlite:///{file}", pool_size=1))
+
+
+@pytest.fixture(scope="session")
+def untouched_postgres(migrated_postgres: str, postgres: PostgresServer) -> Iterator[Ledger]:
+    with postgres.database(copy_of=migrated_postgres) as url:  # a template allows no connection
+        yield from _disposed(Ledger(url, pool_size=1))
+
+
+@pytest.fixture(params=DATABASES)
+def session(request: pytest.FixtureRequest) -> Iterator[Session]:
+    """One transaction on an empty ledger, on each database in turn; never committed."""
+    ledger: Ledger = request.getfixturevalue(f"untouched_{request.param}")
     with ledger.transaction() as session:
         yield session
+        session.rollback()
 
 
 @pytest.fixture(params=DATABASES)

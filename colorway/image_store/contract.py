@@ -13,7 +13,8 @@ from colorway.errors import InvalidRequest
 IMMUTABLE = "public, max-age=31536000, immutable"
 """The Cache-Control of everything we store: a key is never written twice with other bytes."""
 
-_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+_PART = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}"  # no file system takes longer names
+_KEY = re.compile(rf"{_PART}(?:/{_PART})*")
 _MAX_KEY = 900
 
 
@@ -64,8 +65,13 @@ class ImageStore(Protocol):
         """Return a link to the bytes that works until then, for whoever has it."""
 
 
+def is_key(text: str) -> bool:
+    """Whether something can be stored under this."""
+    return len(text) <= _MAX_KEY and _KEY.fullmatch(text) is not None
+
+
 def checked_key(key: str) -> str:
     """Return the key, or raise InvalidRequest."""
-    if len(key) > _MAX_KEY or not _KEY.fullmatch(key):
+    if not is_key(key):
         raise InvalidRequest(f"{key!r} cannot be a key in the image store")
     return key

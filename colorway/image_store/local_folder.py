@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from typing import BinaryIO
 from urllib.parse import urlencode
 
 from colorway.errors import NotFound, TryLater
-from colorway.image_store.contract import IMMUTABLE, StoredObject, checked_key
+from colorway.image_store.contract import IMMUTABLE, StoredObject, checked_key, is_key
 
 LINK_ROUTE = "/files"
 _UNFINISHED = ".unfinished"  # no key can begin with a dot
@@ -60,7 +61,7 @@ class LocalFolderStore:
         """See ImageStore.put; a body of another length than `size` is TryLater, nothing stored."""
         path = self._path(key)
         with _trouble_is_try_later():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
             handle, name = tempfile.mkstemp(dir=self._unfinished)
             try:
                 with os.fdopen(handle, "wb") as file:
@@ -78,12 +79,12 @@ class LocalFolderStore:
 
     def open(self, key: str) -> BinaryIO:
         """See ImageStore.open."""
-        with _missing_is_not_found(key), _trouble_is_try_later():
+        with _trouble_is_try_later(), _missing_is_not_found(key):
             return self._path(key).open("rb")
 
     def stat(self, key: str) -> StoredObject:
         """See ImageStore.stat."""
-        with _missing_is_not_found(key), _trouble_is_try_later():
+        with _trouble_is_try_later(), _missing_is_not_found(key):
             return self._stored(key, self._path(key))
 
     def copy(self, key: str, to: str) -> None:
@@ -94,16 +95,17 @@ class LocalFolderStore:
 
     def delete(self, key: str) -> None:
         """See ImageStore.delete; folders that this empties stay."""
-        with _trouble_is_try_later():
-            self._path(key).unlink(missing_ok=True)
+        with _trouble_is_try_later(), suppress(NotFound), _missing_is_not_found(key):
+            self._path(key).unlink()
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """See ImageStore.list."""
-        for path in sorted(self._root.rglob("*")):
-            key = path.relative_to(self._root).as_posix()
-            if key.startswith(prefix) and not key.startswith(_UNFINISHED) and path.is_file():
-                with suppress(FileNotFoundError):  # deleted while we looked
-                    yield self._stored(key, path)
+        with _trouble_is_try_later():
+            keys = sorted(path.relative_to(self._root).as_posix() for path in self._root.rglob("*"))
+        for key in keys:
+            if key.startswith(prefix) and is_key(key):
+                with suppress(NotFound):  # a folder, or deleted while we looked
+                    yield self.stat(key)
 
     def signed_url(self, key: str, *, expires_in: timedelta, download_name: str) -> str:
         """See ImageStore.signed_url; the link is a path on the dispatcher."""
@@ -130,7 +132,17 @@ class LocalFolderStore:
 
     def _stored(self, key: str, path: Path) -> StoredObject:
         facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise IsADirectoryError(key)
         return StoredObject(key, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder, and those above it, such that they survive a power cut."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -146,7 +158,7 @@ def _sync_folder(folder: Path) -> None:
 def _missing_is_not_found(key: str) -> Iterator[None]:
     try:
         yield
-    except (FileNotFoundError, IsADirectoryError) as error:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise NotFound(f"nothing is stored under {key}") from error
 
 
@@ -154,7 +166,5 @@ def _missing_is_not_found(key: str) -> Iterator[None]:
 def _trouble_is_try_later() -> Iterator[None]:
     try:
         yield
-    except (FileNotFoundError, IsADirectoryError):
-        raise
     except OSError as error:
         raise TryLater(f"the image folder is in trouble: {error.strerror}") from error

@@ -43,6 +43,15 @@ class Order:
     fingerprint: str
     ordered_at: datetime
     status: Status
+    leased_until: datetime | None
+
+    def is_leased(self, *, now: datetime) -> bool:
+        """Whether an attempt holds the lease, as claim() would see it."""
+        return (
+            self.status is Status.PROCESSING
+            and self.leased_until is not None
+            and self.leased_until >= now
+        )
 
 
 ORDER = (
@@ -57,6 +66,7 @@ ORDER = (
         colorways.c.colors,
         colorways.c.fingerprint,
         colorways.c.status,
+        colorways.c.leased_until,
         images.c.id.label("image_id"),
         images.c.key.label("image_key"),
         images.c.sha256,
@@ -99,4 +109,5 @@ def order_of(session: Session, task: RenderTask) -> Order | None:
         fingerprint=row.fingerprint,
         ordered_at=row.created_at,
         status=row.status,
+        leased_until=row.leased_until,
     )

@@ -12,6 +12,10 @@ import sys
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # they hold keys and tokens
+)
+
 
 def configure_logging(service: str, level: str) -> None:
     """Send every line of this process to standard output, as JSON."""
@@ -26,7 +30,7 @@ def configure_logging(service: str, level: str) -> None:
             name_service,
             _severity,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            structlog.processors.dict_tracebacks,
+            _TRACEBACKS,
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(default=str),
         ],

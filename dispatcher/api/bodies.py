@@ -224,11 +224,9 @@ def colorway_body(job: UUID, row: Record) -> ColorwayBody:
     )
 
 
-def colorway_page_body(job: UUID, rows: list[Record], *, total: int) -> ColorwayPage:
+def colorway_page_body(job: UUID, rows: list[Record], *, following: str | None) -> ColorwayPage:
     """Return the answer for a page of colorways."""
-    return ColorwayPage(
-        data=[colorway_body(job, row) for row in rows], next=_next(f"/v1/jobs/{job}", rows, total)
-    )
+    return ColorwayPage(data=[colorway_body(job, row) for row in rows], next=following)
 
 
 def _next(job_path: str, rows: list[Record], total: int) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -49,14 +50,14 @@ def link_routes(store: LocalFolderStore) -> Blueprint:
 
     @routes.get("/<path:key>")
     def follow(key: str) -> Response:
+        media_type = _MEDIA_TYPES.get(key.rpartition(".")[2])
+        if media_type is None:
+            raise NotFound("links lead to finished pictures only")
         asked = request.args.get
         link = Link(key, asked("name", ""), asked("expires", ""), asked("signature", ""))
         body = store.open_link(link, now=datetime.now(UTC))
-        media_type = _MEDIA_TYPES.get(key.rpartition(".")[2])
-        if media_type is None:
-            body.close()
-            raise NotFound("links lead to finished pictures only")
         answer = send_file(body, mimetype=media_type, download_name=link.download_name)
+        answer.content_length = os.fstat(body.fileno()).st_size
         answer.headers["Cache-Control"] = IMMUTABLE
         return answer
 

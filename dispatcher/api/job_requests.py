@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
+from urllib.parse import quote
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from colorway.errors import Flaw, InvalidRequest, Malformed
 from colorway.job import (
@@ -25,14 +26,7 @@ from colorway.job import (
     RenderOptions,
     Reuse,
 )
-from colorway.palette import (
-    KEY_PATTERN,
-    MAX_COLORS,
-    MAX_NAME,
-    MIN_COLORS,
-    Palette,
-    canonical_color,
-)
+from colorway.palette import KEY_PATTERN, MAX_COLORS, MAX_NAME, MIN_COLORS, Palette, is_key
 
 UPLOADED = UUID(int=0)
 """Stands for the picture in the request's own `image` part until it is recorded."""
@@ -41,23 +35,20 @@ MAX_METADATA = 20
 MAX_METADATA_VALUE = 500
 MAX_EDGE = 16_383
 
+MOST_FLAWS = 10_000
+"""So many are listed; 500 palettes of 16 colours have room for no more."""
 
-def _color(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return canonical_color(value)
-    except InvalidRequest as error:
-        raise PydanticCustomError("color-syntax", "{detail}", {"detail": error.detail}) from None
+_IN_FRAGMENT = "~!$&'()*+,;=:@"
 
 
+_NO_NUL = r"^[^\x00]*$"  # Postgres takes any character in a text but this one
 Color = Annotated[
     str,
-    BeforeValidator(_color),
+    # described here, checked by Palette
     Field(examples=["#88c0d0"], json_schema_extra={"pattern": "^#([0-9a-fA-F]{3}){1,2}$"}),
 ]
-MetadataKey = Annotated[str, Field(min_length=1, max_length=64)]
-MetadataValue = Annotated[str, Field(max_length=MAX_METADATA_VALUE)]
+MetadataKey = Annotated[str, Field(min_length=1, max_length=64, pattern=_NO_NUL)]
+MetadataValue = Annotated[str, Field(max_length=MAX_METADATA_VALUE, pattern=_NO_NUL)]
 
 
 class Model(BaseModel):
@@ -76,7 +67,7 @@ class PaletteIn(Model):
     """One palette; `key` names its colorway within the job and defaults to a slug of `name`."""
 
     key: str | None = Field(default=None, pattern=KEY_PATTERN)
-    name: str = Field(min_length=1, max_length=MAX_NAME)
+    name: str = Field(min_length=1, max_length=MAX_NAME, pattern=_NO_NUL)
     colors: list[Color] = Field(min_length=MIN_COLORS, max_length=MAX_COLORS)
 
 
@@ -113,26 +104,23 @@ class JobIn(Model):
 def parse_job_request(body: bytes, *, with_upload: bool, max_palettes: int) -> JobRequest:
     """Return the job in this JSON, or raise Malformed or InvalidRequest with every flaw."""
     document = _read_json(body)
-    flaws: list[Flaw] = []
+    flaws = _flaws_of_image(document, with_upload=with_upload)
+    flaws += _flaws_of_count(document, max_palettes)
     wanted = None
     try:
         wanted = JobIn.model_validate_json(body)
+        orders, more = _orders([(p.key, p.name, p.colors) for p in wanted.palettes])
     except ValidationError as error:
-        flaws += [_flaw(problem) for problem in error.errors(include_url=False)]
-    flaws += _flaws_across(document, with_upload=with_upload, max_palettes=max_palettes)
+        flaws += _flaws_of_fields(error)
+        # what is whole is still looked at, so that all that is wrong is told at once
+        orders, more = _orders(_readable_palettes(document))
+    told = {flaw.pointer for flaw in flaws}
+    flaws += [flaw for flaw in more if flaw.pointer not in told]
     if flaws or wanted is None:
-        things = "1 thing is" if len(flaws) == 1 else f"{len(flaws)} things are"
-        raise InvalidRequest(f"{things} not valid", flaws=tuple(flaws))
-    return _job_request(wanted)
-
-
-def _job_request(wanted: JobIn) -> JobRequest:
-    palettes = [(given, Palette(given.name, tuple(given.colors))) for given in wanted.palettes]
+        raise InvalidRequest(_summary(flaws), flaws=tuple(flaws[:MOST_FLAWS]))
     return JobRequest(
         image_id=wanted.image.id if wanted.image else UPLOADED,
-        palettes=tuple(
-            PaletteOrder(given.key or palette.default_key(), palette) for given, palette in palettes
-        ),
+        palettes=tuple(orders),
         render=RenderOptions(**wanted.render.model_dump()),
         output=OutputOptions(**wanted.output.model_dump()),
         priority=wanted.priority,
@@ -142,57 +130,109 @@ def _job_request(wanted: JobIn) -> JobRequest:
     )
 
 
-def _flaws_across(document: Any, *, with_upload: bool, max_palettes: int) -> list[Flaw]:
-    """Find what no single field shows; pydantic skips such rules once any field is wrong."""
-    if not isinstance(document, dict):
-        return []
-    flaws = []
-    if with_upload and document.get("image") is not None:
-        flaws.append(Flaw("#/image", "image-twice", "the picture came as a part; leave this out"))
-    if not with_upload and "image" not in document:
-        flaws.append(Flaw("#/image", "missing", 'say which picture: {"id": "…"}, or send a part'))
-    palettes = document.get("palettes")
-    if not isinstance(palettes, list):
-        return flaws
-    if len(palettes) > max_palettes:
-        detail = f"{len(palettes)} palettes; a job takes {max_palettes} at the most"
-        flaws.append(Flaw("#/palettes", "too-many", detail))
-    keys = [_key_of(palette) for palette in palettes]
-    counts = Counter(key for key in keys if key is not None)
+def _orders(
+    palettes: Sequence[tuple[str | None, str, list[str]] | None],
+) -> tuple[list[PaletteOrder], list[Flaw]]:
+    """Return what is ordered, and what is wrong with single palettes and across them."""
+    orders: list[PaletteOrder] = []
+    flaws: list[Flaw] = []
     seen: set[str] = set()
-    for index, key in enumerate(keys):
-        if key is not None and counts[key] > 1:
-            if key in seen:
-                detail = f"another palette of this job has the key {key!r} too"
-                flaws.append(Flaw(f"#/palettes/{index}/key", "duplicate-key", detail))
-            seen.add(key)
-    return flaws
+    for index, given in enumerate(palettes):
+        if given is None:
+            continue
+        key, name, colors = given
+        place = f"#/palettes/{index}"
+        try:
+            palette = Palette(name, tuple(colors))
+        except InvalidRequest as error:
+            flaws += [Flaw(place + flaw.pointer, flaw.code, flaw.detail) for flaw in error.flaws]
+            continue
+        order = PaletteOrder(key or palette.default_key(), palette)
+        if order.key in seen:
+            advice = "" if key else f", which comes from its name {name!r}; give it a `key`"
+            detail = f"another palette of this job has the key {order.key!r} too{advice}"
+            flaws.append(Flaw(f"{place}/key", "duplicate-key", detail))
+        seen.add(order.key)
+        orders.append(order)
+    return orders, flaws
 
 
-def _key_of(palette: Any) -> str | None:
-    """Return the key this palette will have, where it is valid enough to have one."""
+def _readable_palettes(document: Any) -> list[tuple[str | None, str, list[str]] | None]:
+    """Return key, name and colours of the palettes that have them; None for the others."""
+    palettes = document.get("palettes") if isinstance(document, dict) else None
+    if not isinstance(palettes, list):
+        return []
+    return [_readable(palette) for palette in palettes]
+
+
+def _readable(palette: Any) -> tuple[str | None, str, list[str]] | None:
     if not isinstance(palette, dict):
         return None
-    key = palette.get("key")
-    if isinstance(key, str):
-        return key
-    try:
-        return Palette(palette["name"], tuple(palette["colors"])).default_key()
-    except (KeyError, TypeError, InvalidRequest):
+    key, name, colors = (palette.get(field) for field in ("key", "name", "colors"))
+    if not isinstance(name, str) or not isinstance(colors, list):
         return None
+    if not all(isinstance(color, str) for color in colors):
+        return None
+    if key is not None and not (isinstance(key, str) and is_key(key)):
+        return None
+    return key, name, colors
 
 
-def _flaw(problem: Any) -> Flaw:
-    place = "".join(
-        f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in problem["loc"]
+def _flaws_of_image(document: Any, *, with_upload: bool) -> list[Flaw]:
+    given = document.get("image") if isinstance(document, dict) else None
+    if with_upload and given is not None:
+        return [Flaw("#/image", "image-twice", "the picture came as a part; leave this out")]
+    if not with_upload and given is None:
+        return [Flaw("#/image", "missing", 'say which picture: {"id": "…"}, or send a part')]
+    return []
+
+
+def _flaws_of_count(document: Any, most: int) -> list[Flaw]:
+    palettes = document.get("palettes") if isinstance(document, dict) else None
+    if not isinstance(palettes, list) or len(palettes) <= most:
+        return []
+    flaw = Flaw(
+        "#/palettes", "too-many", f"{len(palettes)} palettes; a job takes {most} at the most"
     )
-    return Flaw(f"#{place}", problem["type"].replace("_", "-"), problem["msg"])
+    if len(palettes) > MOST_FLAWS:  # to look into them all would take long
+        raise InvalidRequest(_summary([flaw]), flaws=(flaw,))
+    return [flaw]
+
+
+def _flaws_of_fields(error: ValidationError) -> list[Flaw]:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    if problems[0]["type"] == "json_invalid":  # what Python's reader lets pass: half surrogates
+        raise Malformed(f"this is not JSON: {problems[0]['msg']}")
+    return [
+        Flaw(_pointer(problem["loc"]), problem["type"].replace("_", "-"), problem["msg"])
+        for problem in problems
+    ]
+
+
+def _pointer(place: tuple[int | str, ...]) -> str:
+    """Return the place as a URI fragment, RFC 6901 section 6."""
+    parts = [str(part) for part in place if part != "[key]"]  # pydantic's word for a dict's key
+    escaped = [part.replace("~", "~0").replace("/", "~1") for part in parts]
+    return "#" + "".join(f"/{quote(part, safe=_IN_FRAGMENT)}" for part in escaped)
+
+
+def _summary(flaws: Sequence[Flaw]) -> str:
+    return "1 thing is not valid" if len(flaws) == 1 else f"{len(flaws)} things are not valid"
 
 
 def _read_json(body: bytes) -> Any:
-    """Return the document, or raise Malformed; a repeated name would silently lose a value."""
+    """Return the document, or raise Malformed; a repeated name would silently lose a value.
+
+    Numbers stay text: they are the models' business, and Python's own limit on them is not.
+    """
     try:
-        return json.loads(body, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        return json.loads(
+            body,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_int=str,
+            parse_float=str,
+        )
     except RecursionError:
         raise Malformed("the JSON is nested too deeply") from None
     except ValueError as error:

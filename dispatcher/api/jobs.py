@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
+from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from colorway.errors import Conflict, Flaw, InvalidRequest, WrongMediaType
+from colorway.errors import Conflict, Flaw, InvalidRequest, NotFound, WrongMediaType
 from colorway.image_keys import thumbnail_key
 from colorway.image_store import ImageStore
 from colorway.ledger import progress
 from colorway.lifecycle import Status
+from colorway.palette import is_key
 from dispatcher.api.authentication import caller_of
 from dispatcher.api.bodies import (
     COLORWAYS_SHOWN,
@@ -24,11 +27,10 @@ from dispatcher.api.bodies import (
     job_body,
 )
 from dispatcher.api.job_requests import parse_job_request
-from dispatcher.api.uploads import Uploads, is_multipart
+from dispatcher.api.uploads import MAX_JSON, Uploads, is_multipart
 from dispatcher.intake import Intake
 
 MAX_PAGE = 500
-_MAX_JSON = 4_000_000
 
 
 def job_routes(
@@ -46,13 +48,14 @@ def job_routes(
     @routes.post("")
     def submit() -> Response:
         account = caller_of(ledger, request, "submit").account
+        _refuse_unknown_parameters()
         now = datetime.now(UTC)
         if is_multipart(request):
             with uploads.picture_and_job(request) as (picture, document):
                 wanted = parse_job_request(document, with_upload=True, max_palettes=max_palettes)
                 job = intake.accept_job_with(account, wanted, picture, now=now)
         elif request.mimetype == "application/json":
-            request.max_content_length = _MAX_JSON
+            request.max_content_length = MAX_JSON
             wanted = parse_job_request(
                 request.get_data(cache=False), with_upload=False, max_palettes=max_palettes
             )
@@ -67,41 +70,47 @@ def job_routes(
     @routes.get("/<uuid:job>")
     def show(job: UUID) -> AnyResponse:
         account = caller_of(ledger, request, "read").account
-        return _job_answer(account, job).make_conditional(request)
+        if request.if_none_match:
+            with ledger.reading() as session:
+                found = progress.find_job(session, account, job)
+            if request.if_none_match.contains_weak(str(found.version)):
+                unchanged = Response(status=304)
+                unchanged.set_etag(str(found.version), weak=True)
+                return unchanged
+        return _job_answer(account, job)
 
     @routes.get("/<uuid:job>/colorways")
     def colorways(job: UUID) -> Response:
         account = caller_of(ledger, request, "read").account
         wanted = _page_wanted()
         with ledger.reading() as session:
-            found = progress.find_job(session, account, job)
+            progress.find_job(session, account, job)
             rows = progress.colorway_page(
-                session, job, after=wanted.after, most=wanted.most, status=wanted.status
+                session, job, after=wanted.after, most=wanted.most + 1, status=wanted.status
             )
-        return _json(colorway_page_body(job, rows, total=found.total))
+        shown, is_last = rows[: wanted.most], len(rows) <= wanted.most
+        following = None if is_last else _page_url(job, wanted, after=shown[-1].position)
+        return _json(colorway_page_body(job, shown, following=following))
 
     @routes.get("/<uuid:job>/colorways/<key>")
     def colorway(job: UUID, key: str) -> Response:
         account = caller_of(ledger, request, "read").account
         with ledger.reading() as session:
-            row = progress.find_colorway(session, account, job, key)
+            row = progress.find_colorway(session, account, job, _key(key))
         return _json(colorway_body(job, row))
 
     @routes.get("/<uuid:job>/colorways/<key>/image")
     def image(job: UUID, key: str) -> AnyResponse:
         account = caller_of(ledger, request, "read").account
+        wants_thumbnail = _thumbnail_wanted()
         with ledger.reading() as session:
-            row = progress.find_colorway(session, account, job, key)
+            row = progress.find_colorway(session, account, job, _key(key))
         if row.status != Status.COMPLETED:
             raise Conflict(f"colorway {key!r} is {row.status}", code="not-ready")
-        stored = row.rendition_key
-        if _flag("thumbnail"):
-            stored = thumbnail_key(stored)
+        stored = thumbnail_key(row.rendition_key) if wants_thumbnail else row.rendition_key
         name = f"{key}{PurePosixPath(stored).suffix}"
         link = store.signed_url(stored, expires_in=links_work_for, download_name=name)
-        answer = redirect(link, code=307)
-        answer.headers["Cache-Control"] = "private, no-cache"
-        return answer
+        return redirect(link, code=307)
 
     def _job_answer(account: UUID, job: UUID) -> Response:
         now = datetime.now(UTC)
@@ -117,9 +126,7 @@ def job_routes(
 
 
 def _json(body: Body) -> Response:
-    answer = Response(body.model_dump_json(), mimetype="application/json")
-    answer.headers["Cache-Control"] = "private, no-cache"  # an account's data; a retry reopens it
-    return answer
+    return Response(body.model_dump_json(), mimetype="application/json")
 
 
 def _poll_again_in(age: timedelta) -> str:
@@ -140,16 +147,48 @@ def _page_wanted() -> _Page:
     flaws = []
     limit, cursor = request.args.get("limit", "100"), request.args.get("cursor", "-1")
     status = request.args.get("status")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= MAX_PAGE):
+    if not (_is_number(limit) and 1 <= int(limit) <= MAX_PAGE):
         flaws.append(Flaw("limit", "range", f"limit is a number from 1 to {MAX_PAGE}"))
-    if cursor != "-1" and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 7):
+    if cursor != "-1" and not _is_number(cursor):
         flaws.append(Flaw("cursor", "cursor", "take the cursor from the page before"))
     if status is not None and status not in set(Status):
         flaws.append(Flaw("status", "enum", f"status is one of {', '.join(Status)}"))
-    if flaws:
-        raise InvalidRequest("the query is not valid", flaws=tuple(flaws))
+    _refuse_unknown_parameters("limit", "cursor", "status", flaws=flaws)
     return _Page(int(cursor), int(limit), status)
 
 
-def _flag(name: str) -> bool:
-    return request.args.get(name) in {"1", "true"}
+def _page_url(job: UUID, page: _Page, *, after: int) -> str:
+    query: dict[str, str | int] = {"limit": page.most, "cursor": after}
+    if page.status is not None:
+        query["status"] = page.status
+    return f"/v1/jobs/{job}/colorways?{urlencode(query)}"
+
+
+def _thumbnail_wanted() -> bool:
+    flaws = []
+    if request.args.get("thumbnail", "1") != "1":
+        flaws.append(Flaw("thumbnail", "enum", "thumbnail is 1, or left out"))
+    _refuse_unknown_parameters("thumbnail", flaws=flaws)
+    return "thumbnail" in request.args
+
+
+def _refuse_unknown_parameters(*known: str, flaws: Sequence[Flaw] = ()) -> None:
+    """Raise InvalidRequest for these flaws and any other parameter: a typo must cost nothing."""
+    unknown = [
+        Flaw(name, "unknown", "there is no such parameter")
+        for name in request.args
+        if name not in known
+    ]
+    if flaws or unknown:
+        raise InvalidRequest("the query is not valid", flaws=(*flaws, *unknown))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 7
+
+
+def _key(text: str) -> str:
+    """Return the key, or raise NotFound for what cannot be one, and some databases cannot take."""
+    if not is_key(text):
+        raise NotFound("there is no such colorway")
+    return text

@@ -96,6 +96,7 @@ def _paths() -> Schema:
                             "type": "object",
                             "required": ["image", "job"],
                             "properties": {"image": _BYTES, "job": _ref(JobIn)},
+                            "additionalProperties": False,
                         },
                         "encoding": {"job": {"contentType": "application/json"}},
                     },
@@ -140,7 +141,7 @@ def _paths() -> Schema:
                 "fetch_image",
                 "A finished picture, by redirect to a link that expires",
                 {307: {"description": "Follow `Location`"}},
-                problems=(404, 409),
+                problems=(404, 409, 422),
                 parameters=[job, key, _in_query("thumbnail", {"type": "string", "enum": ["1"]})],
             )
         },
@@ -161,6 +162,7 @@ def _paths() -> Schema:
                             "type": "object",
                             "required": ["image"],
                             "properties": {"image": _BYTES},
+                            "additionalProperties": False,
                         }
                     },
                 },

@@ -26,11 +26,12 @@ _TITLES = {
 
 
 class FlawBody(BaseModel):
-    """One thing wrong: where (a pointer into the job document, or a query parameter) and what."""
+    """One thing wrong: where (in the job document, or which query parameter), and what."""
 
     model_config = ConfigDict(extra="forbid")
 
-    pointer: str
+    pointer: str | None = None
+    parameter: str | None = None
     code: str
     detail: str
 
@@ -73,7 +74,10 @@ def show_problems(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
         status = error.code or 500
-        answer = problem(status, _CODES.get(status, "malformed"), error.description or "")
+        detail = error.description or ""
+        if status == 413 and request.max_content_length is not None:
+            detail = f"the body is too large; the limit is {request.max_content_length} bytes"
+        answer = problem(status, _CODES.get(status, "malformed"), detail)
         if status == 405:
             answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         return answer
@@ -95,6 +99,12 @@ def problem(status: int, code: str, detail: str, flaws: tuple[Flaw, ...] = ()) -
         code=code,
         retryable=status in {429, 503} or code == "not-ready",
         request_id=g.get("request_id"),
-        errors=[FlawBody(pointer=f.pointer, code=f.code, detail=f.detail) for f in flaws] or None,
+        errors=[_flaw_body(flaw) for flaw in flaws] or None,
     )
     return Response(body.model_dump_json(exclude_none=True), status=status, mimetype=MEDIA_TYPE)
+
+
+def _flaw_body(flaw: Flaw) -> FlawBody:
+    if flaw.pointer.startswith("#"):
+        return FlawBody(pointer=flaw.pointer, code=flaw.code, detail=flaw.detail)
+    return FlawBody(parameter=flaw.pointer, code=flaw.code, detail=flaw.detail)

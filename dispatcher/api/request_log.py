@@ -15,6 +15,7 @@ from colorway.telemetry.metrics import RequestMetrics
 log = structlog.get_logger()
 
 _OURS = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def log_requests(app: Flask, metrics: RequestMetrics) -> None:
@@ -32,12 +33,16 @@ def log_requests(app: Flask, metrics: RequestMetrics) -> None:
     def end(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
+        # an account's data, which the next moment may change; a 304 costs next to nothing
+        response.headers.setdefault("Cache-Control", "private, no-cache")
         seconds = perf_counter() - g.began
         route = request.url_rule.rule if request.url_rule else "unknown"
-        metrics.requests.labels(route, request.method, response.status_code).observe(seconds)
+        # callers may invent methods, and each would be a time series of its own
+        method = request.method if request.method in _METHODS else "other"
+        metrics.requests.labels(route, method, response.status_code).observe(seconds)
         log.info(
             "request answered",
-            method=request.method,
+            method=method,
             route=route,
             status=response.status_code,
             seconds=round(seconds, 4),

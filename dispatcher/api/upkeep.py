@@ -59,5 +59,5 @@ def upkeep_routes(
 def _job_named(body: bytes) -> UUID:
     try:
         return UUID(json.loads(body)["job"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Malformed(f"not a delivery task: {error}") from error

@@ -1,26 +1,24 @@
-"""A picture from a request's body, spooled to disk above 1 MB, hashed, its header read."""
+"""A picture from a request's body: received within limits, hashed, its header read."""
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO, BinaryIO, cast
+from contextlib import closing, contextmanager
 
 from flask import Request
-from werkzeug.datastructures import FileStorage
 
-from colorway.errors import InvalidRequest, TooLarge, TryLater, WrongMediaType
+from colorway.errors import TooLarge, TryLater, WrongMediaType
 from colorway.ledger.images import SourceFacts
+from dispatcher.api.multipart import CHUNK, Spool, parts_of
 from dispatcher.intake import Upload
 from dispatcher.picture_header import picture_header
 
-_CHUNK = 1 << 18
-_SPOOL = 1 << 20
-_WAIT_S = 5.0
-_JOB_LIMIT = 4_000_000  # bytes of JSON; 500 palettes of 16 colours are a tenth of it
+MAX_JSON = 1_000_000
+"""Bytes of a job document; 500 palettes of 16 colours, with names and keys, are half of it."""
+
+_FRAMING = 10_000  # bytes of boundaries and headers around two parts
+_WAIT_S = 2.0  # a burst of quick uploads passes; behind slow ones nobody waits for long
 
 
 class Uploads:
@@ -33,47 +31,38 @@ class Uploads:
 
     @contextmanager
     def picture_and_job(self, request: Request) -> Iterator[tuple[Upload, bytes]]:
-        """Yield the `image` and `job` parts of a multipart request, each there just once."""
-        request.max_content_length = self._max_bytes + _JOB_LIMIT
-        request.max_form_memory_size = _JOB_LIMIT
-        with self._a_place():
-            job = self._job_part(request)
-            yield self._upload(_only_file(request, "image")), job
+        """Yield the parts `image` and `job` of a multipart request."""
+        self._limit_body(request, self._max_bytes + MAX_JSON + _FRAMING)
+        limits = {"image": self._max_bytes, "job": MAX_JSON}
+        with self._a_place(), parts_of(request, limits) as parts:
+            yield self._upload(parts["image"]), parts["job"].read()
 
     @contextmanager
     def picture(self, request: Request) -> Iterator[Upload]:
-        """Yield the one picture of a request: its `image` part, or the body itself."""
-        request.max_content_length = self._max_bytes + (_CHUNK if is_multipart(request) else 0)
-        with self._a_place():
-            if is_multipart(request):
-                yield self._upload(_only_file(request, "image"))
-            elif request.mimetype.startswith("image/") or is_bytes(request):
-                with tempfile.SpooledTemporaryFile(_SPOOL) as file:
-                    for chunk in iter(lambda: request.stream.read(_CHUNK), b""):
-                        file.write(chunk)
-                    yield self._upload(cast("BinaryIO", file))
-            else:
-                raise WrongMediaType("send the picture itself, or multipart with an `image` part")
+        """Yield the one picture of a request: its part `image`, or the body itself."""
+        if is_multipart(request):
+            self._limit_body(request, self._max_bytes + _FRAMING)
+            with self._a_place(), parts_of(request, {"image": self._max_bytes}) as parts:
+                yield self._upload(parts["image"])
+        elif request.mimetype.startswith("image/") or _is_bytes(request):
+            self._limit_body(request, self._max_bytes)
+            spool = Spool("the picture", self._max_bytes)
+            with self._a_place(), closing(spool.file):
+                while chunk := request.stream.read(CHUNK):
+                    spool.write(chunk)
+                yield self._upload(spool)
+        else:
+            raise WrongMediaType("send the picture itself, or multipart with a part `image`")
 
-    def _upload(self, file: BinaryIO) -> Upload:
-        sha256 = hashlib.sha256()
-        size = 0
-        file.seek(0)
-        for chunk in iter(lambda: file.read(_CHUNK), b""):
-            sha256.update(chunk)
-            size += len(chunk)
-        if size > self._max_bytes:
-            raise TooLarge(f"the picture has {size} bytes; the limit is {self._max_bytes}")
-        file.seek(0)
-        kind, width, height = picture_header(file, max_pixels=self._max_pixels)
-        file.seek(0)
-        return Upload(file, SourceFacts(sha256.hexdigest(), size, kind, width, height))
+    def _upload(self, spool: Spool) -> Upload:
+        kind, width, height = picture_header(spool.file, max_pixels=self._max_pixels)
+        facts = SourceFacts(spool.sha256(), spool.size, kind, width, height)
+        return Upload(spool.file, facts)
 
-    def _job_part(self, request: Request) -> bytes:
-        fields, files = request.form.getlist("job"), request.files.getlist("job")
-        if len(fields) + len(files) != 1:
-            raise InvalidRequest("a multipart job has just one part `job`, with the JSON")
-        return fields[0].encode() if fields else files[0].read()
+    def _limit_body(self, request: Request, most: int) -> None:
+        request.max_content_length = most
+        if (request.content_length or 0) > most:
+            raise TooLarge(f"the picture is too large; the limit is {self._max_bytes} bytes")
 
     @contextmanager
     def _a_place(self) -> Iterator[None]:
@@ -90,17 +79,5 @@ def is_multipart(request: Request) -> bool:
     return request.mimetype == "multipart/form-data"
 
 
-def is_bytes(request: Request) -> bool:
-    """Whether the body is said to be just bytes."""
+def _is_bytes(request: Request) -> bool:
     return request.mimetype in {"application/octet-stream", ""}
-
-
-def _only_file(request: Request, name: str) -> BinaryIO:
-    parts: list[FileStorage] = request.files.getlist(name)
-    if name in request.form:
-        raise InvalidRequest(f"the part {name!r} must be a file, with a file name")
-    if len(parts) != 1:
-        found = f"{len(parts)} of them" if parts else "none"
-        raise InvalidRequest(f"send just one part {name!r}, with the picture; there were {found}")
-    stream: IO[bytes] = parts[0].stream
-    return cast("BinaryIO", stream)

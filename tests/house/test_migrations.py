@@ -29,7 +29,7 @@ revision, down_revision = "9999", {newest!r}
 
 
 def upgrade():
-    with op.batch_alter_table("jobs", recreate="auto") as jobs:
+    with op.batch_alter_table("jobs") as jobs:
         jobs.add_column(sa.Column("note", sa.Text()))
         jobs.alter_column("reuse", type_=sa.String(99))
     {more}

@@ -7,6 +7,8 @@ from local_tasks.queue_settings import QueueSettings
 from local_tasks.retry import RETENTION, RetryRules, backoff, is_given_up
 from tests.local_tasks.stage import QUEUE, StartQueue, Target
 
+A_MOMENT = 2.0**-6  # seconds; a fraction that adds up exactly
+
 
 def test_the_curve_is_the_one_in_the_reference():
     rules = RetryRules(min_backoff=10, max_backoff=300, max_doublings=3)
@@ -83,10 +85,10 @@ def test_the_server_waits_as_the_curve_says(
     for failures, pause in enumerate((2, 4, 8, 16, 24, 32), start=1):
         assert queue.server.settle()
         assert len(target.received) == failures
-        clock.advance(pause - 0.01)
+        clock.advance(pause - A_MOMENT)
         assert queue.server.settle()
         assert len(target.received) == failures, f"too early after failure {failures}"
-        clock.advance(0.01)
+        clock.advance(A_MOMENT)
     assert queue.server.settle()
     assert len(target.received) == 7
 
@@ -105,6 +107,23 @@ def test_a_task_that_has_spent_its_attempts_is_gone(
     queue.server.settle()
 
     assert len(target.received) == 2
+    assert list(queue.client.list_tasks(parent=QUEUE)) == []
+
+
+def test_a_task_that_has_spent_its_time_is_gone(
+    start_queue: StartQueue, target: Target, clock: ManualClock
+):
+    rules = RetryRules(max_attempts=-1, max_retry_duration=5, min_backoff=2, max_backoff=2)
+    queue = start_queue(QueueSettings(retry=rules))
+    target.statuses = [500] * 9
+
+    queue.create(target.url)
+    for _ in range(6):
+        queue.server.settle()
+        clock.advance(2)
+    queue.server.settle()
+
+    assert len(target.received) == 4  # after 0, 2, 4 and 6 seconds
     assert list(queue.client.list_tasks(parent=QUEUE)) == []
 
 

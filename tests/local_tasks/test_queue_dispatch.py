@@ -2,13 +2,15 @@
 
 import datetime
 import socket
+import threading
 import time
+from dataclasses import replace
 
 import pytest
 from google.api_core.exceptions import NotFound
 from google.cloud.tasks_v2 import HttpMethod
 
-from local_tasks.clock import ManualClock
+from local_tasks.clock import ManualClock, SystemClock
 from local_tasks.queue_settings import QueueSettings
 from local_tasks.retry import RetryRules
 from tests.local_tasks.stage import QUEUE, SOON, LocalQueue, StartQueue, Target
@@ -189,6 +191,35 @@ def test_a_deleted_task_is_never_sent(queue: LocalQueue, target: Target, clock: 
     assert target.received == []
 
 
+def test_a_deleted_task_costs_its_queue_no_token(
+    start_queue: StartQueue, target: Target, clock: ManualClock
+):
+    queue = start_queue(QueueSettings(max_dispatches_per_second=1, max_burst_size=1))
+    due_at = datetime.datetime.fromtimestamp(clock.now() + 100, datetime.UTC)
+    for name in ("deleted", "kept"):
+        queue.create(target.url, name=name, schedule_time=due_at)
+
+    queue.client.delete_task(name=f"{QUEUE}/tasks/deleted")
+    clock.advance(101)
+    assert queue.server.settle()
+
+    assert [request.task_id for request in target.received] == ["kept"]
+
+
+def test_on_a_real_clock_too_an_earlier_task_overtakes_a_later_one(
+    start_queue: StartQueue, target: Target
+):
+    queue = start_queue(clock=SystemClock())
+    for name, seconds in (("late", 3600), ("early", 0.1)):
+        due_at = datetime.datetime.fromtimestamp(time.time() + seconds, datetime.UTC)
+        queue.create(target.url, name=name, schedule_time=due_at)
+
+    (request,) = target.wait_for(1)
+
+    assert request.task_id == "early"
+    assert time.time() >= float(request.headers["X-CloudTasks-TaskETA"])
+
+
 def test_a_task_deleted_in_flight_is_not_tried_again(
     start_queue: StartQueue, target: Target, clock: ManualClock
 ):
@@ -205,6 +236,28 @@ def test_a_task_deleted_in_flight_is_not_tried_again(
     assert queue.server.settle()
 
     assert len(target.received) == 1
+
+
+def test_a_task_deleted_in_flight_costs_its_queue_no_more_tokens(
+    start_queue: StartQueue, target: Target, clock: ManualClock
+):
+    queue = start_queue(
+        replace(AGAIN_AFTER_A_SECOND, max_dispatches_per_second=1, max_burst_size=1)
+    )
+    target.hold()
+    target.statuses = [500]
+    task = queue.create(target.url, name="deleted")
+    target.wait_for(1)
+    queue.client.delete_task(name=task.name)
+    target.release()
+    assert queue.server.settle()
+
+    clock.advance(1)
+    assert queue.server.settle()
+    queue.create(target.url, name="next")
+    assert queue.server.settle()
+
+    assert [request.task_id for request in target.received] == ["deleted", "next"]
 
 
 def test_a_missed_deadline_is_a_504_that_was_no_response(
@@ -269,12 +322,14 @@ def test_a_stopped_server_leaves_what_is_in_flight_to_the_next(
     began_at = time.monotonic()
     first.server.stop()
     took = time.monotonic() - began_at
+    threads_left = [thread for thread in threading.enumerate() if thread.name == "attempt"]
     target.release()
 
     start_queue()
     requests = target.wait_for(2)
 
     assert took < 2
+    assert not threads_left
     assert [request.task_id for request in requests] == ["t1", "t1"]
     assert requests[1].headers["X-CloudTasks-TaskRetryCount"] == "1"
 

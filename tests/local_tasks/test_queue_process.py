@@ -158,6 +158,7 @@ def test_a_token_is_minted_beside_the_running_server(serve: Serve, tmp_path: Pat
         ),
         (["serve", "--data", "q.db", "--queue", f"{QUEUE},min_backoff=x"], "must be a number"),
         (["serve", "--data", "no/where/q.db"], "cannot be used: No such file or directory"),
+        (["serve", "--data", "q.db", *ANY_PORTS, "--ready-file", "no/f"], "cannot be written"),
         (["token", "--data", "q.db", "--audience", "a", "--account", "b"], "cannot be read"),
     ],
 )

@@ -17,6 +17,7 @@ from tests.builders import (
     a_claim,
     a_job,
     a_rendition,
+    finish_it,
     row_of,
     with_tries,
 )
@@ -24,9 +25,7 @@ from tests.builders import (
 LATER = NOON + 2 * MINUTE  # a lease taken at noon has run out by then
 
 ENDINGS = {
-    "finish": lambda session, held: finish(
-        session, held, a_rendition(session, held), TIMINGS, now=LATER
-    ),
+    "finish": lambda session, held: finish_it(session, held, now=LATER),
     "fail": lambda session, held: fail(session, held, BROKEN, now=LATER),
     "give back": lambda session, held: give_back(session, held, BROKEN, counts=False, now=LATER),
     "give back, a try": lambda session, held: give_back(
@@ -84,7 +83,7 @@ def test_an_expired_lease_that_nobody_took_may_still_finish(session):
     _, [task] = a_job(session)
     slow = a_claim(session, task, now=NOON)
 
-    finish(session, slow, a_rendition(session, slow), TIMINGS, now=LATER)
+    finish_it(session, slow, now=LATER)
 
     assert row_of(session, colorways, task.colorway).status is Status.COMPLETED
 
@@ -113,7 +112,7 @@ def test_the_last_finish_ends_the_job(session):
     job, [first, last] = a_job(session, palettes=("nord", "ink"), now=NOON)
     for task in (first, last):
         held = a_claim(session, task, now=NOON)
-        end = finish(session, held, a_rendition(session, held), TIMINGS, now=LATER)
+        end = finish_it(session, held, now=LATER)
 
     assert (end.job, end.overall) == (job, 2 * MINUTE)
     assert end.progress.status is JobStatus.COMPLETED
@@ -125,7 +124,7 @@ def test_finish_forgets_the_error_of_an_earlier_attempt(session):
     give_back(session, a_claim(session, task), BROKEN, counts=True, now=NOON)
     held = a_claim(session, task)
 
-    finish(session, held, a_rendition(session, held), TIMINGS, now=LATER)
+    finish_it(session, held, now=LATER)
 
     no_error = colorways.select().where(colorways.c.error.is_(None))  # SQL's NULL, not JSON's
     assert session.execute(no_error).one().id == task.colorway
@@ -151,7 +150,7 @@ def test_one_failure_leaves_the_others_alone(session):
 
     assert row_of(session, colorways, tasks[1].colorway).status is Status.PENDING
     held = a_claim(session, tasks[1])
-    assert finish(session, held, a_rendition(session, held), TIMINGS, now=NOON) is None
+    assert finish_it(session, held) is None
     end = fail(session, a_claim(session, tasks[2]), BROKEN, now=NOON)
     assert end.progress.status is JobStatus.PARTIAL
 
@@ -206,7 +205,7 @@ def test_with_stop_the_first_failure_cancels_what_is_pending(session):
     }
     counts = row_of(session, jobs, job)
     assert (counts.processing, counts.failed, counts.cancelled) == (1, 1, 2)
-    end = finish(session, bystander, a_rendition(session, bystander), TIMINGS, now=LATER)
+    end = finish_it(session, bystander, now=LATER)
     assert end.progress.status is JobStatus.PARTIAL
 
 

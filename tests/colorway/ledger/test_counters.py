@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from colorway.errors import LeaseLost
-from colorway.ledger.lease import Claim, Lapse, claim, expired, fail, finish, give_back, take_back
+from colorway.ledger.lease import Claim, Lapse, claim, expired, fail, give_back, take_back
 from colorway.ledger.tables import colorways, jobs
 from colorway.lifecycle import MAX_TRIES, Status
-from tests.builders import BROKEN, MINUTE, NOON, TIMINGS, a_job, a_rendition, row_of
+from tests.builders import BROKEN, MINUTE, NOON, a_job, finish_it, row_of
 
 PALETTES = ("nord", "ink", "grape", "forest", "harbour")
 
@@ -47,8 +47,7 @@ class Story:
         how = self.chance.choice(("finish", "fail", "give back", "give back", "own fault"))
         try:
             if how == "finish":
-                rendition = a_rendition(self.session, held)
-                self.note(finish(self.session, held, rendition, TIMINGS, now=self.now))
+                self.note(finish_it(self.session, held, now=self.now))
             elif how == "fail":
                 self.note(fail(self.session, held, BROKEN, now=self.now))
             else:

@@ -4,18 +4,17 @@ import pytest
 
 from colorway.errors import NotFound
 from colorway.job import JobStatus
-from colorway.ledger.lease import fail, finish, give_back
+from colorway.ledger.lease import fail, give_back
 from colorway.ledger.progress import colorway_page, find_colorway, find_job, job_view
 from colorway.lifecycle import Status
 from tests.builders import (
     BROKEN,
     NOON,
-    TIMINGS,
     a_claim,
     a_job,
-    a_rendition,
     an_account,
     an_image,
+    finish_it,
 )
 
 
@@ -45,7 +44,7 @@ def test_a_view_says_all_about_a_job(session):
     job, tasks = a_job(session, palettes=("nord", "ink", "grape", "forest"), image=image)
     give_back(session, a_claim(session, tasks[0]), BROKEN, counts=True, now=NOON)
     retried = a_claim(session, tasks[0])
-    finish(session, retried, a_rendition(session, retried), TIMINGS, now=NOON)
+    finish_it(session, retried)
     fail(session, a_claim(session, tasks[1]), BROKEN, now=NOON)
     a_claim(session, tasks[2])
 
@@ -73,7 +72,7 @@ def test_a_completed_colorway_comes_with_its_rendition(session):
     image = an_image(session)
     job, [task, _] = a_job(session, palettes=("nord", "ink"), image=image)
     held = a_claim(session, task)
-    finish(session, held, a_rendition(session, held), TIMINGS, now=NOON)
+    finish_it(session, held)
 
     done = find_colorway(session, image.account_id, job, "nord")
     waiting = find_colorway(session, image.account_id, job, "ink")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Barrier
 
-import pytest
-from sqlalchemy import create_engine, select, text
 from uuid_utils.compat import uuid7
 
 from colorway.errors import LeaseLost
 from colorway.ledger.images import SourceFacts, record_image
-from colorway.ledger.lease import Claim, Lapse, claim, fail, finish, take_back
+from colorway.ledger.lease import Claim, Lapse, claim, fail, take_back
 from colorway.ledger.outbox import replace_lost, told, undelivered
 from colorway.ledger.progress import JobEnd
 from colorway.ledger.renditions import record_rendition
@@ -23,12 +20,12 @@ from tests.builders import (
     BROKEN,
     MINUTE,
     NOON,
-    TIMINGS,
     a_claim,
     a_job,
-    a_rendition,
     a_stored_rendition,
     an_account,
+    counts_of,
+    finish_it,
     row_of,
 )
 
@@ -54,18 +51,6 @@ def at_once(*works):
 def in_transaction(ledger, function, *given, **named):
     with ledger.transaction() as session:
         return function(session, *given, **named)
-
-
-def finished(session, held):
-    return finish(session, held, a_rendition(session, held), TIMINGS, now=NOON)
-
-
-def counted(session, job):
-    """Return the counters of the job, and what its rows say."""
-    rows = Counter(session.scalars(select(colorways.c.status).where(colorways.c.job_id == job)))
-    row = row_of(session, jobs, job)
-    counts = {status: getattr(row, status) for status in Status if status is not Status.PENDING}
-    return counts, {status: rows[status] for status in counts}
 
 
 def test_of_many_who_claim_one_colorway_one_gets_it(ledger):
@@ -100,7 +85,7 @@ def test_of_many_who_finish_with_one_claim_one_does(ledger):
         job, [task] = a_job(session)
         held = a_claim(session, task)
 
-    results = at_once(*[partial(in_transaction, ledger, finished, held)] * THREADS)
+    results = at_once(*[partial(in_transaction, ledger, finish_it, held)] * THREADS)
 
     assert sum(isinstance(result, JobEnd) for result in results) == 1
     assert sum(isinstance(result, LeaseLost) for result in results) == THREADS - 1
@@ -113,7 +98,7 @@ def test_of_many_last_colorways_that_finish_at_once_one_ends_the_job(ledger):
         job, tasks = a_job(session, palettes=tuple(f"p{number}" for number in range(THREADS)))
         claims = [a_claim(session, task) for task in tasks]
 
-    results = at_once(*[partial(in_transaction, ledger, finished, held) for held in claims])
+    results = at_once(*[partial(in_transaction, ledger, finish_it, held) for held in claims])
 
     [end] = [result for result in results if result is not None]
     assert (end.job, end.progress.completed) == (job, THREADS)
@@ -127,13 +112,13 @@ def test_a_slow_finish_and_whoever_takes_its_lease_never_both_win(ledger):
         slow = a_claim(session, task, now=NOON)
 
     done, lapse = at_once(
-        partial(in_transaction, ledger, finished, slow),
+        partial(in_transaction, ledger, finish_it, slow),
         partial(in_transaction, ledger, take_back, task.colorway, now=LATER),
     )
 
     assert isinstance(done, JobEnd) != isinstance(lapse, Lapse)
     with ledger.reading() as session:
-        counts, rows = counted(session, job)
+        counts, rows = counts_of(session, job)
         assert counts == rows
 
 
@@ -152,7 +137,7 @@ def test_with_stop_claims_and_failures_at_once_leave_exact_counters(ledger):
     at_once(*failing, *claiming)
 
     with ledger.reading() as session:
-        counts, rows = counted(session, job)
+        counts, rows = counts_of(session, job)
         assert counts == rows
         assert counts[Status.FAILED] == half
         assert counts[Status.PROCESSING] + counts[Status.CANCELLED] == half
@@ -205,115 +190,3 @@ def test_the_same_picture_sent_many_times_at_once_is_one_image(ledger):
     rows = at_once(*sending)
 
     assert len({row.id for row in rows}) == 1
-
-
-# Postgres alone can hold one finish open while another one starts
-
-
-@pytest.fixture
-def watcher(postgres_ledger):
-    """A connection that sees who waits for a lock."""
-    engine = create_engine(postgres_ledger.engine.url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
-
-
-def wait_until_one_waits(watcher):
-    waiting = text(
-        "SELECT count(*), pg_sleep(0.005) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    for _ in range(2000):
-        if watcher.execute(waiting).scalar_one():
-            return
-    pytest.fail("nobody waits for a lock")
-
-
-def test_a_finish_waits_for_the_one_before_it_and_then_ends_the_job(postgres_ledger, watcher):
-    with postgres_ledger.transaction() as session:
-        job, tasks = a_job(session, palettes=("nord", "ink"))
-        first, last = [a_claim(session, task) for task in tasks]
-
-    with ThreadPoolExecutor(1) as pool:
-        with postgres_ledger.transaction() as session:
-            first_end = finished(session, first)
-            finishing = pool.submit(in_transaction, postgres_ledger, finished, last)
-            wait_until_one_waits(watcher)
-        last_end = finishing.result(timeout=10)
-
-    assert first_end is None
-    assert last_end.progress.completed == 2
-    with postgres_ledger.reading() as session:
-        row = row_of(session, jobs, job)
-        assert (row.completed, row.processing, row.version) == (2, 0, 5)
-
-
-def test_a_finish_that_waits_for_a_stop_ends_the_job_with_it(postgres_ledger, watcher):
-    with postgres_ledger.transaction() as session:
-        _, tasks = a_job(session, palettes=("nord", "ink", "grape"), on_error="stop")
-        broken, fine = [a_claim(session, task) for task in tasks[:2]]
-
-    with ThreadPoolExecutor(1) as pool:
-        with postgres_ledger.transaction() as session:
-            fail(session, broken, BROKEN, now=NOON)
-            finishing = pool.submit(in_transaction, postgres_ledger, finished, fine)
-            wait_until_one_waits(watcher)
-        end = finishing.result(timeout=10)
-
-    assert (end.progress.completed, end.progress.failed, end.progress.cancelled) == (1, 1, 1)
-
-
-def test_a_claim_that_waits_for_a_stop_finds_nothing_to_take(postgres_ledger, watcher):
-    with postgres_ledger.transaction() as session:
-        job, [broken, late] = a_job(session, palettes=("nord", "ink"), on_error="stop")
-        held = a_claim(session, broken)
-
-    with ThreadPoolExecutor(1) as pool, postgres_ledger.transaction() as session:
-        fail(session, held, BROKEN, now=NOON)
-        claiming = pool.submit(
-            in_transaction, postgres_ledger, claim, late, now=NOON, lease_for=MINUTE
-        )
-        wait_until_one_waits(watcher)
-
-    assert claiming.result(timeout=10) is None
-    with postgres_ledger.reading() as session:
-        counts, rows = counted(session, job)
-        assert counts == rows
-
-
-def test_a_finish_that_waits_for_its_lease_to_be_taken_over_writes_nothing(
-    postgres_ledger, watcher
-):
-    with postgres_ledger.transaction() as session:
-        job, [task] = a_job(session)
-        slow = a_claim(session, task, now=NOON)
-
-    with ThreadPoolExecutor(1) as pool:
-        with postgres_ledger.transaction() as session:
-            a_claim(session, task, now=LATER)
-            finishing = pool.submit(in_transaction, postgres_ledger, finished, slow)
-            wait_until_one_waits(watcher)
-        lost = finishing.exception(timeout=10)
-
-    assert isinstance(lost, LeaseLost)
-    with postgres_ledger.reading() as session:
-        row = row_of(session, jobs, job)
-        assert (row.completed, row.processing) == (0, 1)
-
-
-def test_two_deliveries_forget_the_same_entries_in_one_order(postgres_ledger, watcher):
-    with postgres_ledger.transaction() as session:
-        job, _ = a_job(session, palettes=("nord", "ink"))
-        first, last = undelivered(session, job, most=2)
-
-    with ThreadPoolExecutor(1) as pool:
-        with postgres_ledger.transaction() as session:
-            told(session, [first])
-            telling = pool.submit(in_transaction, postgres_ledger, told, [last, first])
-            wait_until_one_waits(watcher)
-            told(session, [last])  # a deadlock, if the other one had begun with it
-        telling.result(timeout=10)
-
-    with postgres_ledger.reading() as session:
-        assert undelivered(session, job, most=2) == []

@@ -7,10 +7,9 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from colorway.ledger.lease import finish
 from colorway.ledger.tables import Row, colorways, images, jobs, outbox, renditions
 from colorway.lifecycle import Status
-from tests.builders import NOON, TIMINGS, a_claim, a_job, a_rendition, an_account, an_image, row_of
+from tests.builders import a_claim, a_job, an_account, an_image, finish_it, row_of
 
 
 def test_an_image_that_a_job_uses_cannot_be_deleted(session):
@@ -24,7 +23,7 @@ def test_an_image_that_a_job_uses_cannot_be_deleted(session):
 def test_a_rendition_that_a_colorway_shows_cannot_be_deleted(session):
     _, [task] = a_job(session)
     held = a_claim(session, task)
-    finish(session, held, a_rendition(session, held), TIMINGS, now=NOON)
+    finish_it(session, held)
 
     with pytest.raises(IntegrityError):
         session.execute(delete(renditions))

@@ -1,0 +1,166 @@
+"""Who writes while another transaction is open waits at the job's row, holding nothing yet.
+
+On Postgres alone: there transactions that write are open side by side, SQLite lets in one at once.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import create_engine, text, update
+
+from colorway.errors import LeaseLost
+from colorway.job import Priority
+from colorway.ledger.lease import claim, fail, give_back, take_back
+from colorway.ledger.outbox import replace_lost, seen, told, undelivered
+from colorway.ledger.progress import lock_job_of
+from colorway.ledger.tables import colorways, jobs
+from colorway.render_task import Nudge
+from tests.builders import BROKEN, MINUTE, NOON, a_claim, a_job, counts_of, finish_it, row_of
+
+LATER = NOON + 2 * MINUTE
+
+WRITERS = {
+    "claim": lambda session, task, held: claim(session, task, now=LATER, lease_for=MINUTE),
+    "finish": lambda session, task, held: finish_it(session, held),
+    "fail": lambda session, task, held: fail(session, held, BROKEN, now=LATER),
+    "give back": lambda session, task, held: give_back(
+        session, held, BROKEN, counts=False, now=LATER
+    ),
+    "take back": lambda session, task, held: take_back(session, task.colorway, now=LATER),
+    "replace lost": lambda session, task, held: replace_lost(
+        session, Nudge(task, 0, Priority.NORMAL), now=LATER
+    ),
+    "seen": lambda session, task, held: seen(session, Nudge(task, 0, Priority.NORMAL), now=LATER),
+}
+
+
+def in_transaction(ledger, function, *given, **named):
+    with ledger.transaction() as session:
+        return function(session, *given, **named)
+
+
+@pytest.fixture
+def watcher(postgres_ledger):
+    """A connection that sees who waits for a lock."""
+    engine = create_engine(postgres_ledger.engine.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def wait_until_one_waits(watcher):
+    waiting = text(
+        "SELECT count(*), pg_sleep(0.005) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    for _ in range(2000):
+        if watcher.execute(waiting).scalar_one():
+            return
+    pytest.fail("nobody waits for a lock")
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_every_writer_waits_for_the_job_before_it_takes_a_colorway(postgres_ledger, watcher, write):
+    with postgres_ledger.transaction() as session:
+        _, [task] = a_job(session)
+        held = a_claim(session, task, now=NOON)
+
+    with ThreadPoolExecutor(1) as pool:
+        with postgres_ledger.transaction() as session:
+            lock_job_of(session, task.colorway)
+            writing = pool.submit(in_transaction, postgres_ledger, write, task, held)
+            wait_until_one_waits(watcher)
+            session.execute(update(colorways).values(name="Nord"))  # or this is a deadlock
+
+        assert writing.exception(timeout=10) is None
+
+
+def test_a_finish_waits_for_the_one_before_it_and_then_ends_the_job(postgres_ledger, watcher):
+    with postgres_ledger.transaction() as session:
+        job, tasks = a_job(session, palettes=("nord", "ink"))
+        first, last = [a_claim(session, task) for task in tasks]
+
+    with ThreadPoolExecutor(1) as pool:
+        with postgres_ledger.transaction() as session:
+            first_end = finish_it(session, first)
+            finishing = pool.submit(in_transaction, postgres_ledger, finish_it, last)
+            wait_until_one_waits(watcher)
+        last_end = finishing.result(timeout=10)
+
+    assert first_end is None
+    assert last_end.progress.completed == 2
+    with postgres_ledger.reading() as session:
+        row = row_of(session, jobs, job)
+        assert (row.completed, row.processing, row.version) == (2, 0, 5)
+
+
+def test_a_finish_that_waits_for_a_stop_ends_the_job_with_it(postgres_ledger, watcher):
+    with postgres_ledger.transaction() as session:
+        _, tasks = a_job(session, palettes=("nord", "ink", "grape"), on_error="stop")
+        broken, fine = [a_claim(session, task) for task in tasks[:2]]
+
+    with ThreadPoolExecutor(1) as pool:
+        with postgres_ledger.transaction() as session:
+            fail(session, broken, BROKEN, now=NOON)
+            finishing = pool.submit(in_transaction, postgres_ledger, finish_it, fine)
+            wait_until_one_waits(watcher)
+        end = finishing.result(timeout=10)
+
+    assert (end.progress.completed, end.progress.failed, end.progress.cancelled) == (1, 1, 1)
+
+
+def test_a_claim_that_waits_for_a_stop_finds_nothing_to_take(postgres_ledger, watcher):
+    with postgres_ledger.transaction() as session:
+        job, [broken, late] = a_job(session, palettes=("nord", "ink"), on_error="stop")
+        held = a_claim(session, broken)
+
+    with ThreadPoolExecutor(1) as pool, postgres_ledger.transaction() as session:
+        fail(session, held, BROKEN, now=NOON)
+        claiming = pool.submit(
+            in_transaction, postgres_ledger, claim, late, now=NOON, lease_for=MINUTE
+        )
+        wait_until_one_waits(watcher)
+
+    assert claiming.result(timeout=10) is None
+    with postgres_ledger.reading() as session:
+        counts, rows = counts_of(session, job)
+        assert counts == rows
+
+
+def test_a_finish_that_waits_for_its_lease_to_be_taken_over_writes_nothing(
+    postgres_ledger, watcher
+):
+    with postgres_ledger.transaction() as session:
+        job, [task] = a_job(session)
+        slow = a_claim(session, task, now=NOON)
+
+    with ThreadPoolExecutor(1) as pool:
+        with postgres_ledger.transaction() as session:
+            a_claim(session, task, now=LATER)
+            finishing = pool.submit(in_transaction, postgres_ledger, finish_it, slow)
+            wait_until_one_waits(watcher)
+        lost = finishing.exception(timeout=10)
+
+    assert isinstance(lost, LeaseLost)
+    with postgres_ledger.reading() as session:
+        row = row_of(session, jobs, job)
+        assert (row.completed, row.processing) == (0, 1)
+
+
+def test_two_deliveries_forget_the_same_entries_in_one_order(postgres_ledger, watcher):
+    with postgres_ledger.transaction() as session:
+        job, _ = a_job(session, palettes=("nord", "ink"))
+        first, last = undelivered(session, job, most=2)
+
+    with ThreadPoolExecutor(1) as pool:
+        with postgres_ledger.transaction() as session:
+            told(session, [first])
+            telling = pool.submit(in_transaction, postgres_ledger, told, [last, first])
+            wait_until_one_waits(watcher)
+            told(session, [last])  # a deadlock, if the other one had begun with it
+        telling.result(timeout=10)
+
+    with postgres_ledger.reading() as session:
+        assert undelivered(session, job, most=2) == []
