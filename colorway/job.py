@@ -8,8 +8,9 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
+from colorway.errors import InvalidRequest
 from colorway.lifecycle import Status
-from colorway.palette import Palette
+from colorway.palette import Palette, is_key
 
 
 class Priority(StrEnum):
@@ -75,6 +76,11 @@ class JobRequest:
     on_error: OnError = "continue"
     reuse: Reuse = "cache"
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        keys = [order.key for order in self.palettes]
+        if not keys or len(set(keys)) < len(keys) or not all(map(is_key, keys)):
+            raise InvalidRequest("a job has one palette or more, each under a key of its own")
 
 
 @dataclass(frozen=True, slots=True)

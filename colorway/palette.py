@@ -40,6 +40,9 @@ class Palette:
 
     def __post_init__(self) -> None:
         flaws = []
+        if not 1 <= len(self.name) <= MAX_NAME:
+            detail = f"a name of {len(self.name)} characters; it has 1 to {MAX_NAME}"
+            flaws.append(Flaw("/name", "name-length", detail))
         if not MIN_COLORS <= len(self.colors) <= MAX_COLORS:
             flaws.append(
                 Flaw(

@@ -31,7 +31,9 @@ class Settings(SharedSettings):
         description="the queue gives up waiting for the worker's answer after this",
     )
     enqueue_inline: int = Field(
-        default=32, ge=0, description="tasks that POST itself hands to the queue; the rest follow"
+        default=16,  # as many calls as delivery.py makes at once: no second round is waited for
+        ge=0,
+        description="tasks that POST itself hands to the queue; the rest follow",
     )
 
     max_upload_bytes: int = Field(

@@ -1,8 +1,9 @@
 """What one attempt at a task sends: its URL, headers and token. Pure but for the signing.
 
 Source: "Write a task request handler" in "Create HTTP target tasks", and "HttpRequest" in the v2
-reference. Two things that are said there in few words or none, and were recorded from the real
-service: a Content-Type is never added, and X-CloudTasks-TaskRetryReason is sent empty on a retry.
+reference. Two things were taken from answers of the real service, as recorded for the conformance
+tests of aertje/cloud-tasks-emulator: a Content-Type is never added, and
+X-CloudTasks-TaskRetryReason is sent, empty, on a retry.
 """
 
 from dataclasses import dataclass

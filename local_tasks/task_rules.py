@@ -1,7 +1,8 @@
 """What a caller may ask for: each rule of the real service that a task must pass, in its words.
 
 Sources: "Task", "HttpRequest" and "CreateTaskRequest" in the Cloud Tasks v2 reference, "Quotas and
-limits", and answers recorded from the real service. Where its words are not known, or the rule is
+limits", and the real service's answers as recorded for the conformance tests of
+aertje/cloud-tasks-emulator. Where its words are not known, or the rule is
 a local server's own, the message says plainly what is wrong.
 """
 

@@ -96,7 +96,12 @@ def _sqlite(url: str, pool_size: int) -> Engine:
 
 def _postgres(url: str, pool_size: int) -> Engine:
     return create_engine(
-        url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_recycle=1800
+        url,
+        connect_args={"connect_timeout": 5},  # seconds; a host that never answers is away
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_recycle=1800,
     )
 
 

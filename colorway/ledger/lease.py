@@ -256,7 +256,7 @@ def _fail(
 def _take_back(
     session: Session, colorway: UUID, *, now: datetime, epoch: int | None = None
 ) -> Lapse | None:
-    error = {"code": "timed-out", "detail": "the worker that rendered this fell silent"}
+    error = {"code": "worker-lost", "detail": "the worker that rendered this fell silent"}
     taking = {"colorway": colorway, "now": now, "what": error}
     if epoch is None:
         row = session.execute(TAKE_BACK, taking).one_or_none()

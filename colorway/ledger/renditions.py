@@ -44,7 +44,10 @@ BY_FINGERPRINT = select(renditions.c.id, renditions.c.key).where(
 def record_rendition(
     session: Session, account: UUID, fingerprint: str, stored: StoredRendition, *, now: datetime
 ) -> Winner:
-    """Record a stored picture, and return the one that counts: this one, or an earlier one."""
+    """Record a stored picture, and return the one that counts: this one, or an earlier one.
+
+    It may wait for another writer of the same fingerprint, so it comes before the job is locked.
+    """
     session.execute(
         RECORD,
         {

@@ -3,9 +3,12 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
+from uuid_utils.compat import uuid7
 
-from colorway.job import JobProgress, JobStatus
+from colorway.errors import InvalidRequest
+from colorway.job import JobProgress, JobRequest, JobStatus, PaletteOrder
 from colorway.lifecycle import Status
+from tests.builders import a_palette
 
 
 def progress(total, *, processing=0, completed=0, failed=0, cancelled=0, started=True, asked=False):
@@ -63,3 +66,11 @@ def test_percents_are_whole_and_never_too_many():
     assert progress(7, completed=4).percent == 57
     assert progress(500, completed=499).percent == 99
     assert progress(3, failed=1, cancelled=1).percent == 66
+
+
+@pytest.mark.parametrize("keys", [(), ("nord", "nord"), ("Nord!",)])
+def test_a_job_names_each_of_its_palettes(keys):
+    orders = tuple(PaletteOrder(key, a_palette()) for key in keys)
+
+    with pytest.raises(InvalidRequest):
+        JobRequest(uuid7(), orders)

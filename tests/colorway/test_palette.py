@@ -86,13 +86,13 @@ def test_a_key_is_made_from_the_name(name, key):
     assert a_palette(name).default_key() == key
 
 
-@pytest.mark.parametrize("name", ["", "雪", "!?", "---"])
+@pytest.mark.parametrize("name", ["雪", "!?", "---"])
 def test_where_a_name_makes_no_key_the_colors_do(name):
     key = Palette(name, ("#000", "#fff")).default_key()
 
     assert is_key(key)
-    assert key == Palette("", ("#000000", "#ffffff")).default_key()
-    assert key != Palette("", ("#000", "#ffe")).default_key()
+    assert key == Palette("?", ("#000000", "#ffffff")).default_key()
+    assert key != Palette("?", ("#000", "#ffe")).default_key()
 
 
 @pytest.mark.parametrize("name", ["-a", "_a", "a" * 62 + " b", "A-", "9 lives", "İstanbul"])
@@ -114,3 +114,11 @@ def test_what_is_no_key(text):
 
 def test_the_catalogue_has_seven_palettes_with_keys_of_their_own():
     assert len({palette.default_key() for palette in CATALOGUE}) == 7
+
+
+@pytest.mark.parametrize("name", ["", "n" * 101])
+def test_a_name_has_one_to_a_hundred_characters(name):
+    with pytest.raises(InvalidRequest) as refused:
+        Palette(name, ("#000", "#fff"))
+
+    assert [flaw.pointer for flaw in refused.value.flaws] == ["/name"]

@@ -51,7 +51,7 @@ def test_a_palette_that_fails_for_good_leaves_the_others(
         "failed",
         "completed",
     ]
-    assert done["colorways"][1]["error"]["code"] == "timed-out"
+    assert done["colorways"][1]["error"]["code"] == "worker-lost"
     assert done["counts"] == _counts(total=3, completed=2, failed=1)
 
 

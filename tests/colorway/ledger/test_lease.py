@@ -108,7 +108,7 @@ def test_a_claim_after_the_last_expired_lease_fails_the_colorway(session):
     assert lapse.job_end.progress.status is JobStatus.FAILED
     row = row_of(session, colorways, task.colorway)
     assert (row.status, row.tries, row.finished_at) == (Status.FAILED, MAX_TRIES, LATER)
-    assert row.error["code"] == "timed-out"
+    assert row.error["code"] == "worker-lost"
 
 
 # Renewing

@@ -1,0 +1,123 @@
+"""What only the local folder store does: files, links, and choosing it by IMAGE_STORE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from colorway.errors import InvalidRequest, NotFound, TryLater
+from colorway.image_store import open_store
+from colorway.image_store.local_folder import LINK_ROUTE, Link, LocalFolderStore
+
+KEY = "account/colorways/fingerprint/picture.png"
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalFolderStore:
+    store = LocalFolderStore(tmp_path / "pictures", "k" * 32)
+    put(store, KEY, b"picture")
+    return store
+
+
+def put(store: LocalFolderStore, key: str, data: bytes) -> None:
+    store.put(key, BytesIO(data), size=len(data), sha256="", media_type="image/png")
+
+
+def link_to(store: LocalFolderStore, key: str = KEY) -> Link:
+    url = urlsplit(store.signed_url(key, expires_in=MINUTE, download_name="nord.png"))
+    said = {name: values[0] for name, values in parse_qs(url.query).items()}
+    path = url.path.removeprefix(f"{LINK_ROUTE}/")
+    return Link(path, said["name"], said["expires"], said["signature"])
+
+
+def test_a_fresh_link_opens_the_picture(store):
+    link = link_to(store)
+
+    with store.open_link(link, now=datetime.now(UTC)) as body:
+        assert body.read() == b"picture"
+
+
+def test_a_link_is_over_when_its_time_has_come(store):
+    link = link_to(store)
+
+    with pytest.raises(NotFound, match="expired"):
+        store.open_link(link, now=datetime.now(UTC) + MINUTE)
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        lambda link: replace(link, key="account/colorways/fingerprint/other.png"),
+        lambda link: replace(link, key="../pictures/" + link.key),
+        lambda link: replace(link, download_name="evil.exe"),
+        lambda link: replace(link, download_name=""),
+        lambda link: replace(link, expires=str(int(link.expires) + 1)),
+        lambda link: replace(link, expires="never"),
+        lambda link: replace(link, expires=""),
+        lambda link: replace(link, signature=""),
+        lambda link: replace(link, signature="ä"),
+        lambda link: replace(link, signature=link.signature.upper()),
+        lambda link: replace(link, key=f"{link.key}\n{link.download_name}", download_name=""),
+    ],
+)
+def test_a_link_tampered_with_is_not_one_of_ours(store, tamper: Callable[[Link], Link]):
+    put(store, "account/colorways/fingerprint/other.png", b"secret")
+
+    with pytest.raises(NotFound, match="not one of ours"):
+        store.open_link(tamper(link_to(store)), now=datetime.now(UTC))
+
+
+def test_a_link_of_another_signing_key_is_not_one_of_ours(store, tmp_path):
+    stranger = LocalFolderStore(tmp_path / "pictures", "x" * 32)
+
+    with pytest.raises(NotFound):
+        store.open_link(link_to(stranger), now=datetime.now(UTC))
+
+
+def test_what_a_killed_process_left_behind_is_no_object(store, tmp_path):
+    (tmp_path / "pictures" / ".unfinished" / "half").write_bytes(b"half")
+    (tmp_path / "pictures" / ".DS_Store").write_bytes(b"a desktop's")
+
+    assert [found.key for found in store.list("")] == [KEY]
+
+
+def test_a_failing_body_leaves_no_file(store, tmp_path):
+    class Broken(BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise ConnectionResetError("the client went away")
+
+    with pytest.raises(TryLater):
+        store.put("a/b", Broken(), size=3, sha256="", media_type="image/png")
+
+    assert list((tmp_path / "pictures" / ".unfinished").iterdir()) == []
+
+
+def test_a_folder_in_trouble_asks_to_try_later(store, tmp_path):
+    put(store, "blocked", b"x")
+
+    with pytest.raises(TryLater):
+        put(store, "blocked/by-a-file", b"x")
+
+
+def test_the_store_is_chosen_by_a_url(tmp_path):
+    folder = tmp_path / "with space"
+
+    store = open_store(folder.as_uri(), link_signing_key="k" * 32)
+
+    assert isinstance(store, LocalFolderStore)
+    assert folder.is_dir()
+
+
+@pytest.mark.parametrize(
+    "url", ["", "folder", "file://host/folder", "ftp:///folder", "file:folder"]
+)
+def test_a_url_that_names_no_store_is_refused(url):
+    with pytest.raises(InvalidRequest, match="file:///"):
+        open_store(url, link_signing_key="k" * 32)

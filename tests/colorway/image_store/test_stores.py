@@ -1,0 +1,176 @@
+"""What every image store promises, held against each of them, and against the fake."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from colorway.errors import InvalidRequest, NotFound, TryLater
+from colorway.image_store import ImageStore
+from colorway.image_store.local_folder import LocalFolderStore
+from tests.fakes import StoreInMemory
+
+EIGHT_MIB = 8 << 20
+ODD_KEYS = (
+    "",
+    "..",
+    "../secrets",
+    "a/../b",
+    "a//b",
+    "/a",
+    "a/",
+    ".hidden",
+    "a/.hidden",
+    ".unfinished/x",
+    "a\0b",
+    "a\nb",
+    "a b",
+    "ä",
+    "a\\b",
+    "a?b",
+    "a" * 256,
+    "/".join(["a" * 100] * 10),
+)
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ImageStore:
+    if request.param == "memory":
+        return StoreInMemory()
+    return LocalFolderStore(tmp_path / "pictures", "k" * 32)
+
+
+def put(store: ImageStore, key: str, data: bytes, *, size: int | None = None) -> None:
+    store.put(
+        key,
+        BytesIO(data),
+        size=len(data) if size is None else size,
+        sha256=hashlib.sha256(data).hexdigest(),
+        media_type="image/png",
+    )
+
+
+def read(store: ImageStore, key: str) -> bytes:
+    with store.open(key) as body:
+        return body.read()
+
+
+def keys(store: ImageStore, prefix: str = "") -> list[str]:
+    return [found.key for found in store.list(prefix)]
+
+
+@pytest.mark.parametrize("size", [0, 1, EIGHT_MIB - 1, EIGHT_MIB, EIGHT_MIB + 1])
+def test_what_is_put_comes_back_whole(store, size):
+    data = b"\x89PNG" * (size // 4) + b"x" * (size % 4)
+
+    put(store, "account/sources/a", data)
+
+    assert read(store, "account/sources/a") == data
+    assert store.stat("account/sources/a").bytes == size
+
+
+def test_repeating_a_put_is_harmless(store):
+    put(store, "a/b", b"picture")
+
+    put(store, "a/b", b"picture")
+
+    assert read(store, "a/b") == b"picture"
+    assert keys(store) == ["a/b"]
+
+
+@pytest.mark.parametrize("size", [3, 9], ids=["body too long", "body too short"])
+def test_a_body_of_another_length_stores_nothing(store, size):
+    with pytest.raises(TryLater):
+        put(store, "a/b", b"abcdef", size=size)
+
+    assert keys(store) == []
+
+
+def test_a_failed_put_leaves_the_earlier_object_alone(store):
+    put(store, "a/b", b"whole")
+
+    with pytest.raises(TryLater):
+        put(store, "a/b", b"half", size=100)
+
+    assert read(store, "a/b") == b"whole"
+
+
+def test_a_missing_object_is_not_found(store):
+    put(store, "a/b", b"x")
+
+    for missing in ("nowhere", "a/c", "a", "a/b/c"):
+        with pytest.raises(NotFound):
+            store.open(missing)
+        with pytest.raises(NotFound):
+            store.stat(missing)
+        with pytest.raises(NotFound):
+            store.copy(missing, "elsewhere")
+
+
+def test_a_copy_has_the_same_bytes_and_a_life_of_its_own(store):
+    put(store, "slots/a", b"picture")
+
+    store.copy("slots/a", "sources/a")
+    store.delete("slots/a")
+
+    assert read(store, "sources/a") == b"picture"
+    assert keys(store) == ["sources/a"]
+
+
+def test_deleting_what_is_not_there_is_no_error(store):
+    put(store, "a/b", b"x")
+
+    for missing in ("nowhere", "a", "a/b/c"):
+        store.delete(missing)
+
+    assert keys(store) == ["a/b"]
+
+
+def test_listing_gives_keys_in_order_with_sizes_and_times(store):
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    for key in ("a/z", "a-b/c", "a/b/c", "a0", "b"):
+        put(store, key, key.encode())
+
+    found = list(store.list("a"))
+
+    assert [each.key for each in found] == ["a-b/c", "a/b/c", "a/z", "a0"]
+    assert [each.bytes for each in found] == [5, 5, 3, 2]
+    assert all(began <= each.modified_at <= datetime.now(UTC) for each in found)
+    assert keys(store, "a/") == ["a/b/c", "a/z"]
+    assert keys(store, "../") == []
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+def test_an_odd_key_is_refused_by_every_call(store, key):
+    for call in (
+        lambda: put(store, key, b"x"),
+        lambda: store.open(key),
+        lambda: store.stat(key),
+        lambda: store.delete(key),
+        lambda: store.copy(key, "b"),
+        lambda: store.signed_url(key, expires_in=timedelta(minutes=1), download_name="a.png"),
+    ):
+        with pytest.raises(InvalidRequest):
+            call()
+
+
+def test_a_copy_to_an_odd_key_is_refused(store):
+    put(store, "a", b"x")
+
+    with pytest.raises(InvalidRequest):
+        store.copy("a", "../b")
+
+
+def test_puts_at_the_same_time_do_not_mix(store):
+    pictures = {f"a/{number}": bytes([number]) * 100_000 for number in range(16)}
+
+    with ThreadPoolExecutor(8) as threads:
+        for _ in threads.map(lambda item: put(store, *item), list(pictures.items()) * 3):
+            pass
+
+    assert {key: read(store, key) for key in keys(store)} == pictures
