@@ -32,6 +32,8 @@ SLOTS = {Priority.HIGH: 3, Priority.NORMAL: 4, Priority.LOW: 1}
 
 THREADS = 8
 
+_NEVER_GIVES_UP = "max_attempts=-1,min_backoff=2,max_backoff=60"  # seconds; the ledger decides
+
 
 @dataclass(slots=True)
 class Ports:
@@ -151,7 +153,7 @@ class Machine:
         arguments += ["--http", f"127.0.0.1:{self.ports.queue_http}"]
         for priority, slots in SLOTS.items():
             name = QUEUES.replace("{priority}", priority)
-            arguments += ["--queue", f"{name},max_concurrent_dispatches={slots},min_backoff=2"]
+            arguments += ["--queue", f"{name},max_concurrent_dispatches={slots},{_NEVER_GIVES_UP}"]
         return arguments
 
     def _service(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import BinaryIO
 
+from sqlalchemy.orm import Session
+
 from colorway.errors import NotFound, TryLater
 from colorway.image_store.contract import IMMUTABLE, StoredObject, checked_key
+from colorway.ledger.connection import Ledger
+from tests.builders import NOON
 
 
 class StoreInMemory:
@@ -67,3 +73,84 @@ class StoreInMemory:
         if self.is_away:
             raise TryLater("the store is away")
         return checked_key(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a put said of its bytes."""
+
+    sha256: str
+    media_type: str
+
+
+class HookedStore(StoreInMemory):
+    """A StoreInMemory that runs `before["put"](key)` before a put, and so for open and delete.
+
+    A hook may raise (`away`), wait for an event, or change the world meanwhile.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: dict[str, Callable[[str], None]] = {}
+        self.said: dict[str, Said] = {}
+
+    def put(
+        self,
+        key: str,
+        body: BinaryIO,
+        *,
+        size: int,
+        sha256: str,
+        media_type: str,
+        cache_control: str = IMMUTABLE,
+    ) -> None:
+        self._run_hook("put", key)
+        super().put(key, body, size=size, sha256=sha256, media_type=media_type)
+        self.said[key] = Said(sha256, media_type)
+
+    def open(self, key: str) -> BinaryIO:
+        self._run_hook("open", key)
+        return super().open(key)
+
+    def delete(self, key: str) -> None:
+        self._run_hook("delete", key)
+        super().delete(key)
+
+    def _run_hook(self, method: str, key: str) -> None:
+        hook = self.before.get(method)
+        if hook is not None:
+            hook(key)
+
+
+def away(key: str) -> None:
+    """Be the hook of a store in trouble."""
+    raise TryLater("the store is away")
+
+
+class Clock:
+    """Tells the time it is set to."""
+
+    def __init__(self, time: datetime = NOON) -> None:
+        self.time = time
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, by: timedelta) -> None:
+        self.time += by
+
+
+class BreakingLedger(Ledger):
+    """A real ledger whose connection may break around a commit."""
+
+    breaks_before_commit = False
+    breaks_after_commit = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        with super().transaction() as session:
+            yield session
+            if self.breaks_before_commit:
+                raise TryLater("the connection broke before the commit")
+        if self.breaks_after_commit:
+            raise TryLater("the connection broke and took the answer to the commit along")

@@ -6,7 +6,7 @@ import pytest
 
 from colorway.ledger.connection import Ledger
 from palette_worker.attempt import Bench
-from tests.fakes import Clock, MemoryStore
+from tests.fakes import Clock, HookedStore
 from tests.palette_worker.workplace import a_bench
 
 
@@ -16,16 +16,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
+def store() -> HookedStore:
+    return HookedStore()
 
 
 @pytest.fixture
-def bench(sqlite_ledger: Ledger, store: MemoryStore, clock: Clock) -> Bench:
+def bench(sqlite_ledger: Ledger, store: HookedStore, clock: Clock) -> Bench:
     return a_bench(sqlite_ledger, store, clock)
 
 
 @pytest.fixture
-def shared_bench(ledger: Ledger, store: MemoryStore, clock: Clock) -> Bench:
+def shared_bench(ledger: Ledger, store: HookedStore, clock: Clock) -> Bench:
     """A bench on each database in turn, for what several attempts do at once."""
     return a_bench(ledger, store, clock)

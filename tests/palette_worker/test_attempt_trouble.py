@@ -75,7 +75,7 @@ def test_a_source_that_is_gone_fails(bench, store):
 def test_a_source_that_is_not_what_was_uploaded_fails(bench, store):
     _, [task] = a_placed_job(bench)
     [key] = store.objects
-    store.objects[key] = replace(store.objects[key], body=a_picture(9))
+    store.objects[key] = a_picture(9)
 
     assert attempt(task, bench) is Outcome.FAILED
 

@@ -29,14 +29,14 @@ from palette_worker.rendering import Limits
 from palette_worker.slots import RenderSlots
 from palette_worker.source_image import SourceImages
 from tests.builders import MINUTE, NOON, a_job, an_account, row_of
-from tests.fakes import Clock, MemoryStore
+from tests.fakes import Clock, HookedStore
 
 BUDGET = 8 * MINUTE
 SOON = 20.0  # seconds of real time after which a test gives up waiting
 ROOM = 1_000_000
 
 
-def a_bench(ledger: Ledger, store: MemoryStore, clock: Clock, **matters: Any) -> Bench:
+def a_bench(ledger: Ledger, store: HookedStore, clock: Clock, **matters: Any) -> Bench:
     metrics = RenderMetrics()
     fields: dict[str, Any] = {
         "ledger": ledger,
@@ -100,13 +100,13 @@ def rendition_of(bench: Bench, task: RenderTask) -> Record:
         return row_of(session, renditions, rendition)
 
 
-def source_of(store: MemoryStore, key: str) -> SourceRef:
+def source_of(store: HookedStore, key: str) -> SourceRef:
     """Return what a worker is told of this stored source."""
-    kept = store.objects[key]
-    return SourceRef(uuid7(), key, kept.sha256, len(kept.body), 32, 24, None)
+    body = store.objects[key]
+    return SourceRef(uuid7(), key, hashlib.sha256(body).hexdigest(), len(body), 32, 24, None)
 
 
-def results_in(store: MemoryStore) -> set[str]:
+def results_in(store: HookedStore) -> set[str]:
     """Return the keys of all that attempts have left in the store."""
     return {key for key in store.objects if "/colorways/" in key}
 

@@ -1,0 +1,31 @@
+"""A dispatcher with all that is real around it; the queue keeps what it gets, unless asked not to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from colorway.ledger.connection import Ledger
+from local_tasks.server import LocalTasks
+from tests.dispatcher.stage import Stage, local_queue, on_stage
+
+
+@pytest.fixture(scope="session")
+def idle_queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalTasks]:
+    with local_queue(tmp_path_factory.mktemp("queue")) as tasks:
+        yield tasks
+
+
+@pytest.fixture
+def stage(sqlite_ledger: Ledger, tmp_path: Path, idle_queue: LocalTasks) -> Iterator[Stage]:
+    with on_stage(sqlite_ledger, tmp_path, idle_queue.grpc_address) as stage:
+        yield stage
+
+
+@pytest.fixture
+def stage_on_each(ledger: Ledger, tmp_path: Path, idle_queue: LocalTasks) -> Iterator[Stage]:
+    """The same on each database in turn, for what only one of them might refuse."""
+    with on_stage(ledger, tmp_path, idle_queue.grpc_address) as stage:
+        yield stage
