@@ -142,9 +142,13 @@ STATS = (
     .where(colorways.c.job_id == bindparam("job"))
 )
 
+_SHOWN = "position key name colors status cached attempts error"
+_TIMES = "queued_ms fetch_ms render_ms encode_ms upload_ms"
+
+# Only what is shown: turning ids and times into Python's would be half the cost of a poll.
 COLORWAYS = (
     select(
-        colorways,
+        *(colorways.c[name] for name in f"{_SHOWN} {_TIMES}".split()),
         renditions.c.key.label("rendition_key"),
         renditions.c.sha256.label("rendition_sha256"),
         renditions.c.bytes.label("rendition_bytes"),
