@@ -107,13 +107,12 @@ def _fetch(client: Client, image: Path, job: Job, out: Path) -> list[Frame]:
 
 def _explain(machine: Machine, *, show_key: bool) -> None:
     url, key_file = machine.dispatcher_url, machine.data / "api_key"
+    known_key = f"\nAPI key     {machine.api_key} (shown once)" if show_key else ""
     console.print(
-        f"dispatcher  {url}\nworker      {machine.worker_url}\nlogs        {machine.logs}"
-    )
-    if show_key:
-        console.print(f"API key     {machine.api_key}   (shown once; kept in {key_file})")
-    console.print(
-        f"""
+        f"""dispatcher  {url}
+worker      {machine.worker_url}
+logs        {machine.logs}{known_key}
+
 Try, in another terminal:
   KEY=$(cat {key_file})
   curl -H "Authorization: Bearer $KEY" {url}/v1/jobs \\

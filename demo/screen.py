@@ -34,13 +34,14 @@ def show_times(console: Console, job: Job, *, one_after_another_s: float) -> Non
     """Print how long every step took, and what the fan-out gained."""
     table = Table(title="Times in milliseconds", title_justify="left")
     table.add_column("palette")
-    for step in (*_STEPS, "bytes"):
+    for step in (*_STEPS, "overall", "bytes"):
         table.add_column(step, justify="right")
     for colorway in job["colorways"]:
         timings, result = colorway["timings_ms"], colorway["result"]
         if timings and result:
             steps = (str(timings[step]) for step in _STEPS)
-            table.add_row(colorway["key"], *steps, f"{result['bytes']:,}")
+            overall = str(sum(timings[step] for step in _STEPS))
+            table.add_row(colorway["key"], *steps, overall, f"{result['bytes']:,}")
     console.print(table)
     overall = _seconds_between(job["created_at"], job["finished_at"])
     console.print(
