@@ -40,8 +40,8 @@ def show_times(console: Console, job: Job, *, one_after_another_s: float) -> Non
         timings, result = colorway["timings_ms"], colorway["result"]
         if timings and result:
             steps = (str(timings[step]) for step in _STEPS)
-            overall = str(sum(timings[step] for step in _STEPS))
-            table.add_row(colorway["key"], *steps, overall, f"{result['bytes']:,}")
+            together = str(sum(timings[step] for step in _STEPS))
+            table.add_row(colorway["key"], *steps, together, f"{result['bytes']:,}")
     console.print(table)
     overall = _seconds_between(job["created_at"], job["finished_at"])
     console.print(
