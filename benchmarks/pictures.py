@@ -21,7 +21,7 @@ def photo(width: int, height: int, *, seed: int = 1) -> Image.Image:
         left, top = chance.uniform(0, 1, 2)
         inside = (x - left) ** 2 + (y - top) ** 2 < chance.uniform(0.01, 0.12) ** 2
         pixels[inside] = 0.5 * pixels[inside] + chance.uniform(0, 128, 3)
-    pixels += chance.normal(0, 3, pixels.shape)
+    pixels += chance.normal(0, 1, pixels.shape)
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
