@@ -32,10 +32,10 @@ class RenderTask:
         try:
             fields = json.loads(body)
             version, colorway, epoch = fields["v"], fields["colorway"], fields["epoch"]
-            if version != VERSION or type(epoch) is not int:
+            if version != VERSION or type(epoch) is not int or not 0 <= epoch < 2**31:
                 raise Malformed(f"a render task of version {version!r} with epoch {epoch!r}")
             return cls(UUID(colorway), epoch)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Malformed(f"not a render task: {error}") from error
 
 

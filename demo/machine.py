@@ -28,9 +28,10 @@ HOUSE = Path(__file__).resolve().parents[1]
 QUEUES = "projects/local/locations/local/queues/colorway-{priority}"
 TASK_CALLER = "tasks@colorway.local"
 SLOTS = {Priority.HIGH: 3, Priority.NORMAL: 4, Priority.LOW: 1}
-"""Tasks under way at once, by queue: together, no more than the worker has threads."""
+"""Tasks under way at once, by queue."""
 
-THREADS = 8
+THREADS = sum(SLOTS.values()) + 2
+"""One for each task under way, and two for whoever asks how it goes."""
 
 _NEVER_GIVES_UP = "max_attempts=-1,min_backoff=2,max_backoff=60"  # seconds; the ledger decides
 

@@ -40,9 +40,9 @@ class Machinery:
     reconciler: Reconciler
 
     def close(self) -> None:
-        """Let calls to the queue end, and close every connection."""
-        self.delivery.close()
+        """Close every connection; what the queue has not taken stays in the outbox."""
         self.queue.close()
+        self.delivery.close()
         self.ledger.dispose()
 
 

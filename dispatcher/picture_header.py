@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import struct
 from typing import BinaryIO
 
 import imagesize
@@ -23,8 +25,9 @@ _MAX_EDGE = 65_535
 
 _MOST_READS = 5_000
 _MOST_BYTES = 16 << 20  # an editor's XMP in a JPEG may take some megabytes
-_MOST_AVIF_BYTES = 1 << 20
-_IROT = re.compile(rb"\x00\x00\x00\x09irot(.)", re.DOTALL)
+_AVIF_BOXES = 1 << 18  # they come first; a picture of many tiles has some 10 kB of them
+_ISPE = re.compile(rb"\x00\x00\x00\x14ispe\x00{4}(.{8})", re.DOTALL)
+_IROT = re.compile(rb"\x00\x00\x00\x09irot(.)", re.DOTALL)  # in steps of 90 degrees
 
 
 def picture_header(file: BinaryIO, *, max_pixels: int) -> tuple[str, int, int]:
@@ -51,16 +54,18 @@ def picture_header(file: BinaryIO, *, max_pixels: int) -> tuple[str, int, int]:
 
 
 def _size(file: BinaryIO) -> tuple[int, int]:
-    width, height = imagesize.get(_BriefReader(file, _MOST_BYTES))
+    width, height = imagesize.get(_BriefReader(file))
     return int(width), int(height)
 
 
 def _avif_size(file: BinaryIO) -> tuple[int, int]:
-    # Not by imagesize: its search for EXIF builds a list as long as a hostile file says. EXIF
-    # does not turn an AVIF anyhow; its `irot` property does, in steps of 90 degrees.
-    width, height = imagesize.get(_BriefReader(file, _MOST_AVIF_BYTES), exif_rotation=False)
+    # imagesize refuses every AVIF that is turned, and its search for EXIF builds a list as long as
+    # a hostile file says. The whole picture is the largest item: tiles and previews are smaller.
     file.seek(0)
-    turn = _IROT.search(file.read(1 << 16))
+    boxes = file.read(_AVIF_BOXES)
+    sizes = [struct.unpack(">II", found[1]) for found in _ISPE.finditer(boxes)]
+    width, height = max(sizes, key=math.prod, default=(-1, -1))
+    turn = _IROT.search(boxes)
     return (height, width) if turn and turn[1][0] & 1 else (width, height)
 
 
@@ -70,10 +75,10 @@ class _BriefReader:
     imagesize takes any error for "no size".
     """
 
-    def __init__(self, file: BinaryIO, most_bytes: int) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._reads_left = _MOST_READS
-        self._bytes_left = most_bytes
+        self._bytes_left = _MOST_BYTES
 
     def read(self, size: int = -1) -> bytes:
         self._reads_left -= 1

@@ -30,8 +30,7 @@ RENDER_ROUTE = "/internal/tasks/render"
 DELIVER_ROUTE = "/internal/deliver"
 
 _CALL_S = 5.0
-_TRANSIENT = (exceptions.ServiceUnavailable, exceptions.DeadlineExceeded, exceptions.Aborted)
-# The client's own retries end in a RetryError, which is no call error; GoogleAuthError: no token.
+_TRANSIENT = (exceptions.ServiceUnavailable, exceptions.Aborted)
 _TROUBLE = (exceptions.GoogleAPIError, GoogleAuthError)
 _TRIES = Retrying(
     retry=retry_if_exception_type(_TRANSIENT),
@@ -72,8 +71,11 @@ class TaskQueue:
     def knows(self, nudge: Nudge) -> bool:
         """Whether the queue still has this task; TryLater if it cannot be asked."""
         try:
-            self._client().get_task(
-                name=self._task_name(nudge.priority, nudge.name()), timeout=_CALL_S
+            _TRIES.copy()(
+                self._client().get_task,
+                name=self._task_name(nudge.priority, nudge.name()),
+                retry=None,  # the client's own would go on for ten seconds
+                timeout=_CALL_S,
             )
         except exceptions.NotFound:
             return False

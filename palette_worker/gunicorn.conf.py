@@ -4,10 +4,12 @@ On SIGTERM attempts give back between their steps; what is still held a second b
 ends is given back for them, even if its thread is in C code: the fence makes that safe.
 """
 
+import ctypes
 import os
 import signal
 import threading
 import time
+from contextlib import suppress
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8001')}"
 worker_class = "gthread"
@@ -19,6 +21,19 @@ keepalive = 75
 control_socket_disable = True  # its default path is one for every gunicorn of the user
 loglevel = "warning"
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
+
+_M_MMAP_THRESHOLD = -3  # from glibc's malloc.h
+_PICTURE_BYTES = 1_000_000
+
+
+def post_fork(server, worker):
+    """Let the memory of a picture go back to the system with the picture.
+
+    Left alone, glibc keeps ever larger blocks for itself once it has seen some freed: at 12 MP it
+    peaks 30 to 180 MB higher (benchmarks/worker_memory.py). To set the threshold stops that.
+    """
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _PICTURE_BYTES)
 
 
 def post_worker_init(worker):

@@ -73,6 +73,12 @@ class RenderSlots:
         finally:
             slot.keep_only(0)
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for room."""
+        with self._changed:
+            return len(self._queue)
+
     def give(self, weight: int) -> None:
         """Take room back and wake who waits for it."""
         with self._changed:

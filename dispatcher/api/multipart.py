@@ -45,6 +45,10 @@ class Spool:
         """Return the hash of what has come in, in hex."""
         return self._sha256.hexdigest()
 
+    def close(self) -> None:
+        """Forget it."""
+        self.file.close()
+
     def read(self) -> bytes:
         """Return all of it."""
         self.file.seek(0)
@@ -61,7 +65,7 @@ def parts_of(request: Request, limits: Mapping[str, int]) -> Iterator[dict[str, 
             if isinstance(event, Field | File):
                 _refuse_name(event.name, known=limits, seen=parts)
                 current = Spool(f"the part {event.name!r}", limits[event.name])
-                open_files.callback(current.file.close)
+                open_files.callback(current.close)
                 parts[event.name] = current
             elif isinstance(event, Data) and current is not None:
                 current.write(event.data)

@@ -222,7 +222,7 @@ def _json(description: str, model: type[BaseModel]) -> Schema:
 def _problem(status: int) -> Schema:
     return {
         "description": _PROBLEMS[status],
-        "content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA.format(model="Problem")}}},
+        "content": {MEDIA_TYPE: {"schema": _ref(ProblemBody)}},
     }
 
 

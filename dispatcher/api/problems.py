@@ -39,7 +39,7 @@ class FlawBody(BaseModel):
 class ProblemBody(BaseModel):
     """A problem in the terms of RFC 9457, with our `code` to branch on."""
 
-    model_config = ConfigDict(extra="forbid", title="Problem")
+    model_config = ConfigDict(extra="forbid")
 
     type: str
     title: str

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 
 from flask import Request
 
-from colorway.errors import TooLarge, TryLater, WrongMediaType
+from colorway.errors import Malformed, TooLarge, TryLater, WrongMediaType
 from colorway.ledger.images import SourceFacts
 from dispatcher.api.multipart import CHUNK, Spool, parts_of
 from dispatcher.intake import Upload
@@ -18,14 +19,22 @@ MAX_JSON = 1_000_000
 """Bytes of a job document; 500 palettes of 16 colours, with names and keys, are half of it."""
 
 _FRAMING = 10_000  # bytes of boundaries and headers around two parts
-_WAIT_S = 2.0  # a burst of quick uploads passes; behind slow ones nobody waits for long
 
 
 class Uploads:
     """Receives pictures, so many at once and so large, and no more."""
 
-    def __init__(self, *, max_bytes: int, max_pixels: int, at_once: int) -> None:
+    def __init__(
+        self,
+        *,
+        max_bytes: int,
+        max_pixels: int,
+        at_once: int,
+        wait_for: timedelta = timedelta(seconds=2),
+    ) -> None:
+        """`wait_for` a place: a burst of quick uploads passes, nobody waits long for slow ones."""
         self._max_bytes = max_bytes
+        self._wait_s = wait_for.total_seconds()
         self._max_pixels = max_pixels
         self._places = threading.BoundedSemaphore(at_once)
 
@@ -46,10 +55,11 @@ class Uploads:
                 yield self._upload(parts["image"])
         elif request.mimetype.startswith("image/") or _is_bytes(request):
             self._limit_body(request, self._max_bytes)
-            spool = Spool("the picture", self._max_bytes)
-            with self._a_place(), closing(spool.file):
+            with self._a_place(), closing(Spool("the picture", self._max_bytes)) as spool:
                 while chunk := request.stream.read(CHUNK):
                     spool.write(chunk)
+                if request.content_length not in {None, spool.size}:  # nobody else compares them
+                    raise Malformed("the body ended before its Content-Length")
                 yield self._upload(spool)
         else:
             raise WrongMediaType("send the picture itself, or multipart with a part `image`")
@@ -66,7 +76,7 @@ class Uploads:
 
     @contextmanager
     def _a_place(self) -> Iterator[None]:
-        if not self._places.acquire(timeout=_WAIT_S):
+        if not self._places.acquire(timeout=self._wait_s):
             raise TryLater("too many pictures are being received at once", retry_after=2)
         try:
             yield

@@ -1,4 +1,4 @@
-"""A dispatcher with all that is real around it; the queue keeps what it gets, unless asked not to."""
+"""A dispatcher with all that is real around it; its queue keeps what it gets, unless asked."""
 
 from __future__ import annotations
 

@@ -71,6 +71,10 @@ class Stage:
         headers = self.headers | options.pop("headers", {})
         return self.client.get(path, headers=headers, **options)
 
+    def follow(self, answer: TestResponse, **options: Any) -> TestResponse:
+        """Go where the answer leads, without a key."""
+        return self.client.get(answer.headers["Location"], buffered=True, **options)
+
     def post(self, path: str, **options: Any) -> TestResponse:
         headers = self.headers | options.pop("headers", {})
         return self.client.post(path, headers=headers, **options)
@@ -192,7 +196,9 @@ def a_job_part(**options: Any) -> str:
     return json.dumps({"palettes": palettes("nord")} | options)
 
 
-def a_picture(kind: str = "png", size: tuple[int, int] = (8, 6), color: int = 0, **how: Any) -> bytes:
+def a_picture(
+    kind: str = "png", size: tuple[int, int] = (8, 6), color: int = 0, **how: Any
+) -> bytes:
     body = BytesIO()
     Image.new("RGB", size, (color % 256, color // 256, 90)).save(body, kind, **how)
     return body.getvalue()

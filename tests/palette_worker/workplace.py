@@ -13,14 +13,17 @@ from uuid import UUID
 
 import numpy as np
 from PIL import Image
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from uuid_utils.compat import uuid7
 
 from colorway.image_keys import source_key
+from colorway.image_store import ImageStore
 from colorway.job import OutputOptions
 from colorway.ledger.connection import Ledger
 from colorway.ledger.images import SourceFacts, record_image
 from colorway.ledger.orders import SourceRef
 from colorway.ledger.tables import Record, colorways, jobs, renditions
+from colorway.lifecycle import Status
 from colorway.render_task import RenderTask
 from colorway.telemetry.metrics import RenderMetrics
 from palette_worker.attempt import Bench
@@ -28,7 +31,7 @@ from palette_worker.heartbeat import Heartbeat
 from palette_worker.rendering import Limits
 from palette_worker.slots import RenderSlots
 from palette_worker.source_image import SourceImages
-from tests.builders import MINUTE, NOON, a_job, an_account, row_of
+from tests.builders import MINUTE, NOON, a_job, an_account, counts_of, row_of
 from tests.fakes import Clock, HookedStore
 
 BUDGET = 8 * MINUTE
@@ -36,7 +39,7 @@ SOON = 20.0  # seconds of real time after which a test gives up waiting
 ROOM = 1_000_000
 
 
-def a_bench(ledger: Ledger, store: HookedStore, clock: Clock, **matters: Any) -> Bench:
+def a_bench(ledger: Ledger, store: ImageStore, clock: Clock, **matters: Any) -> Bench:
     metrics = RenderMetrics()
     fields: dict[str, Any] = {
         "ledger": ledger,
@@ -66,7 +69,11 @@ def a_picture(seed: int = 0, *, kind: str = "PNG") -> bytes:
 
 
 def a_placed_job(
-    bench: Bench, palettes: tuple[str, ...] = ("nord",), *, body: bytes | None = None, **matters: Any
+    bench: Bench,
+    palettes: tuple[str, ...] = ("nord",),
+    *,
+    body: bytes | None = None,
+    **matters: Any,
 ) -> tuple[UUID, list[RenderTask]]:
     """Record a job whose source lies in the store; small thumbnails, unless told otherwise."""
     body = a_picture() if body is None else body
@@ -91,6 +98,16 @@ def colorway_of(bench: Bench, task: RenderTask) -> Record:
 def job_of(bench: Bench, job: UUID) -> Record:
     with bench.ledger.reading() as session:
         return row_of(session, jobs, job)
+
+
+def given_back(bench: Bench, task: RenderTask, *, tries: int = 0) -> bool:
+    """Whether the colorway waits for its next attempt, and the ledger's counters know it."""
+    row = colorway_of(bench, task)
+    assert (row.status, row.tries, row.leased_until) == (Status.PENDING, tries, None)
+    with bench.ledger.reading() as session:
+        counters, rows = counts_of(session, row.job_id)
+    assert counters == rows
+    return True
 
 
 def rendition_of(bench: Bench, task: RenderTask) -> Record:
@@ -128,3 +145,13 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(len(works)) as pool:
         return list(pool.map(run, works))
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Look again and again until it holds; fail if it never does."""
+    look_again = Retrying(
+        retry=retry_if_result(lambda it_holds: not it_holds),
+        wait=wait_fixed(0.005),
+        stop=stop_after_delay(SOON),
+    )
+    look_again(holds)

@@ -1,0 +1,119 @@
+"""Settings are read once, and a bad environment fails once, with all that is wrong with it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from colorway.settings import SharedSettings, read_settings
+from dispatcher.settings import Settings
+
+GOOD = {
+    "DATABASE_URL": "postgresql+psycopg://user:hunter2@db/colorway",
+    "IMAGE_STORE": "file:///pictures",
+    "LINK_SIGNING_KEY": "a-very-secret-key-of-32-characters",
+    "OIDC_CALLERS": "a@example.com, b@example.com,",
+    "TASK_QUEUES": "projects/p/locations/l/queues/colorway-{priority}",
+    "WORKER_URL": "https://worker.example",
+    "DISPATCHER_URL": "https://dispatcher.example",
+    "TASK_CALLER": "a@example.com",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """Set just these variables, of those that we read."""
+
+    def become(**changes: str | None) -> None:
+        for name in Settings.model_fields:
+            monkeypatch.delenv(name.upper(), raising=False)
+        for name, value in (GOOD | changes).items():
+            if value is not None:
+                monkeypatch.setenv(name, value)
+
+    return become
+
+
+def test_a_good_environment_is_read(environment):
+    environment()
+
+    settings = read_settings(Settings)
+
+    assert settings.oidc_callers == {"a@example.com", "b@example.com"}
+    assert settings.max_palettes == 500
+    assert settings.reconcile_every is None
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [
+        ("90", timedelta(seconds=90)),
+        ("0.5", timedelta(seconds=0.5)),
+        ("PT1M", timedelta(minutes=1)),
+    ],
+)
+def test_a_duration_is_seconds_or_iso_8601(environment, text, duration):
+    environment(RECONCILE_EVERY=text)
+
+    assert read_settings(Settings).reconcile_every == duration
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", None),
+        ("IMAGE_STORE", "pictures"),
+        ("LINK_SIGNING_KEY", "short"),
+        ("OIDC_CALLERS", ""),
+        ("OIDC_CALLERS", " , "),
+        ("LOG_LEVEL", "LOUD"),
+        ("THREADS", "0"),
+        ("THREADS", "many"),
+        ("TASK_QUEUES", "projects/p/locations/l/queues/colorway"),
+        ("WORKER_URL", "https://worker.example/"),
+        ("DISPATCHER_URL", "dispatcher.example"),
+        ("DISPATCH_DEADLINE", "5"),
+        ("DISPATCH_DEADLINE", "soon"),
+        ("MAX_PALETTES", "0"),
+        ("ENQUEUE_INLINE", "-1"),
+    ],
+)
+def test_a_bad_one_is_named(environment, capsys, name, value):
+    environment(**{name: value})
+
+    with pytest.raises(SystemExit) as end:
+        read_settings(Settings)
+
+    assert end.value.code == 2
+    assert f"setting {name}: " in capsys.readouterr().err
+
+
+def test_all_bad_ones_are_named_at_once_and_no_value_is_shown(environment, capsys):
+    environment(LINK_SIGNING_KEY="hunter2", THREADS="0", TASK_CALLER=None)
+
+    with pytest.raises(SystemExit):
+        read_settings(Settings)
+
+    said = capsys.readouterr().err
+    assert said.count("setting ") == 3
+    assert "docs/settings.md" in said
+    assert "hunter2" not in said
+
+
+def test_secrets_are_not_in_what_settings_print(environment):
+    environment()
+
+    settings = read_settings(Settings)
+
+    for printed in (repr(settings), str(settings)):
+        assert "hunter2" not in printed
+        assert "a-very-secret" not in printed
+
+
+def test_settings_do_not_change(environment):
+    environment()
+    settings = read_settings(SharedSettings)
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings.threads = 9

@@ -1,0 +1,136 @@
+"""The OpenAPI document is valid, complete, and says what the answers really are."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from openapi_spec_validator import validate
+
+from colorway.ledger.lease import fail
+from tests.builders import NOON
+from tests.dispatcher.stage import Stage, a_job_part, a_png, many_palettes, palettes
+from tests.dispatcher.test_show_job import ERROR, claimed, completed
+
+Document = dict[str, Any]
+WITHOUT_DOCUMENT = {"/metrics", "/internal/deliver", "/internal/reconcile", "/files/{key}"}
+
+
+@pytest.fixture
+def document(stage: Stage) -> Document:
+    body: Document = stage.client.get("/openapi.json").json
+    return body
+
+
+def validator(document: Document, schema: dict[str, Any]) -> Draft202012Validator:
+    whole = schema | {"components": document["components"]}
+    return Draft202012Validator(whole, format_checker=FormatChecker())
+
+
+def errors_of(document: Document, path: str, method: str, answer: Any) -> list[str]:
+    """Return in what this answer differs from what the document says of it."""
+    said = document["paths"][path][method]["responses"][str(answer.status_code)]
+    schema = said["content"][answer.content_type]["schema"]
+    return [error.message for error in validator(document, schema).iter_errors(answer.json)]
+
+
+def test_the_document_is_valid_openapi_3_1(document):
+    validate(document)
+
+    assert document["openapi"] == "3.1.0"
+
+
+def test_its_paths_are_those_of_the_app(stage, document):
+    routes = {
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in stage.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    said = {(path, method) for path, calls in document["paths"].items() for method in calls}
+
+    assert {route for route in routes if route[0] not in WITHOUT_DOCUMENT} == said
+
+
+def test_real_answers_are_as_it_says(stage, document):
+    image = stage.post("/v1/images", data=a_png(), content_type="image/png")
+    job = stage.post_json(
+        {"image": {"id": image.json["id"]}, "palettes": many_palettes(101), "metadata": {"a": "b"}}
+    )
+    path, id = "/v1/jobs/{job}", job.json["id"]
+    completed(stage, id, 0)
+    held = claimed(stage, id, 1)
+    with stage.ledger.transaction() as session:
+        fail(session, held, ERROR, now=NOON)
+
+    real = [
+        ("/v1/images", "post", image),
+        ("/v1/images", "post", stage.post("/v1/images", data=a_png(), content_type="image/png")),
+        ("/v1/images/{image}", "get", stage.get(f"/v1/images/{image.json['id']}")),
+        ("/v1/jobs", "post", job),
+        (path, "get", stage.get(f"/v1/jobs/{id}")),
+        (f"{path}/colorways", "get", stage.get(f"/v1/jobs/{id}/colorways?limit=2")),
+        (f"{path}/colorways/{{key}}", "get", stage.get(f"/v1/jobs/{id}/colorways/palette-0")),
+        ("/health", "get", stage.get("/health")),
+        ("/ready", "get", stage.get("/ready")),
+    ]
+
+    assert [errors_of(document, *each) for each in real] == [[]] * len(real)
+
+
+def test_real_problems_are_as_it_says(stage, document):
+    job = stage.a_job("nord")["id"]
+    path = "/v1/jobs/{job}/colorways"
+    real = [
+        ("/v1/jobs", "post", stage.post_bytes(b"{")),
+        ("/v1/jobs", "post", stage.client.post("/v1/jobs")),
+        ("/v1/jobs", "post", stage.post("/v1/jobs", headers=stage.a_key("read"))),
+        ("/v1/jobs", "post", stage.post("/v1/jobs", data=b"x", content_type="text/plain")),
+        ("/v1/jobs", "post", stage.post_bytes(b"x" * 2_000_000)),
+        ("/v1/jobs", "post", stage.post_json({"palettes": [1]})),
+        (path, "get", stage.get(f"/v1/jobs/{job}/colorways?limit=0")),
+        (f"{path}/{{key}}", "get", stage.get(f"/v1/jobs/{job}/colorways/none")),
+        (f"{path}/{{key}}/image", "get", stage.get(f"/v1/jobs/{job}/colorways/nord/image")),
+    ]
+
+    assert [each[2].status_code for each in real] == [400, 401, 403, 415, 413, 422, 422, 404, 409]
+    assert [errors_of(document, *each) for each in real] == [[]] * len(real)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_valid"),
+    [
+        ({}, True),
+        ({"render": {"strength": 0.5}, "priority": "low", "metadata": {"a": "b"}}, True),
+        ({"pallettes": []}, False),
+        ({"palettes": []}, False),
+        ({"palettes": [{"name": "a", "colors": ["#12", "#123"]}]}, False),
+        ({"palettes": palettes("a\0b")}, False),
+        ({"palettes": [{"name": "a", "colors": ["#123", "#123"], "size": 1}]}, False),
+        ({"render": {"strength": 2}}, False),
+        ({"output": {"colour": "red"}}, False),
+        ({"metadata": {"a": 1}}, False),
+        ({"metadata": {str(number): "" for number in range(21)}}, False),
+        ({"image": {"id": "01980000-0000-7000-8000-000000000000", "url": "x"}}, False),
+    ],
+)
+def test_the_request_schema_is_as_strict_as_we_are(stage, document, change, is_valid):
+    wanted = {"palettes": palettes("nord")} | change
+    schema = {"$ref": "#/components/schemas/JobIn"}
+    part = a_job_part(**change)
+
+    said = validator(document, schema).is_valid(wanted)
+    done = stage.post_parts(("image", a_png()), ("job", part)).status_code == 202
+
+    assert (said, done) == (is_valid, is_valid)
+
+
+def test_every_request_schema_is_closed(document):
+    multipart = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"][
+        "multipart/form-data"
+    ]
+    names = ("JobIn", "PaletteIn", "RenderIn", "OutputIn", "ImageRef")
+    schemas = [document["components"]["schemas"][name] for name in names] + [multipart["schema"]]
+
+    assert [schema["additionalProperties"] for schema in schemas] == [False] * 6
