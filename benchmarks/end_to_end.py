@@ -44,7 +44,7 @@ from palette_worker.rendering import Source, decode, render
 MAX_CPU_MS = 6.0
 MAX_WALL_RATIO = 1.25
 _WORKERS = 2
-_LOOK_EVERY_S = 0.25  # as a waiting request would look; the end is read from the job
+_LOOK_EVERY_S = 2.0  # as the answers' Retry-After asks; the end is read from the job
 
 console = Console()
 
@@ -209,22 +209,20 @@ def _print_breakdown(costs: dict[str, list[Cost]], palettes: int) -> None:
 
 def _added_ms(costs: dict[str, list[Cost]], palettes: int) -> dict[str, float]:
     """Return CPU ms per palette by part; the worker's share is what it takes beyond the pool."""
-    service = costs["service"]
-    parts = {
-        name: median(cost.cpu[name] for cost in service) / palettes * 1000
-        for name in service[0].cpu
+    pairs = list(zip(costs["service"], costs["processes"], strict=True))  # of the same picture
+    added = {
+        name: [service.cpu[name] for service, _ in pairs]
+        for name in ("queue", "dispatcher", "client")
     }
-    parts["worker, beyond the pool"] = parts.pop("worker") - (
-        median(cost.total_cpu for cost in costs["processes"]) / palettes * 1000
-    )
+    added["worker, beyond the pool"] = [s.cpu["worker"] - pool.total_cpu for s, pool in pairs]
+    parts = {name: median(seconds) / palettes * 1000 for name, seconds in added.items()}
     return parts | {"all": sum(parts.values())}
 
 
 def _bars_hold(costs: dict[str, list[Cost]], palettes: int, kind: str) -> bool:
     added = _added_ms(costs, palettes)["all"]
-    ratio = median(cost.wall for cost in costs["service"]) / median(
-        cost.wall for cost in costs["processes"]
-    )
+    pairs = zip(costs["service"], costs["processes"], strict=True)
+    ratio = median(service.wall / pool.wall for service, pool in pairs)
     console.print(f"added CPU {added:.2f} ms per palette (bar {MAX_CPU_MS})")
     console.print(f"wall {ratio:.2f} of the pool's (bar {MAX_WALL_RATIO}, for PNG)")
     return added <= MAX_CPU_MS and (kind != "png" or ratio <= MAX_WALL_RATIO)

@@ -22,18 +22,22 @@ control_socket_disable = True  # its default path is one for every gunicorn of t
 loglevel = "warning"
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
 
-_M_MMAP_THRESHOLD = -3  # from glibc's malloc.h
-_PICTURE_BYTES = 1_000_000
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
+_LARGE_BYTES = 12 << 20  # the pixels of 3 MP; Pillow takes more in blocks of 16 MiB
+_KEPT_BYTES = 32 << 20
 
 
 def post_fork(server, worker):
-    """Let the memory of a picture go back to the system with the picture.
+    """Let the memory of a large picture go back to the system with the picture, and keep a small's.
 
-    Left alone, glibc keeps ever larger blocks for itself once it has seen some freed: at 12 MP it
-    peaks 30 to 180 MB higher (benchmarks/worker_memory.py). To set the threshold stops that.
+    Left alone, glibc keeps ever larger blocks for itself once it has seen some freed, and peaks
+    higher at 12 MP (benchmarks/worker_memory.py). Were small ones given back too, the kernel would
+    zero every page anew for the next: 4 ms of CPU per megapixel (benchmarks/end_to_end.py).
     """
     with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _PICTURE_BYTES)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def post_worker_init(worker):

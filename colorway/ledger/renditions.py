@@ -34,7 +34,11 @@ class Winner:
     key: str
 
 
-RECORD = insert(renditions).on_conflict_do_nothing(index_elements=["account_id", "fingerprint"])
+RECORD = (
+    insert(renditions)
+    .on_conflict_do_nothing(index_elements=["account_id", "fingerprint"])
+    .returning(renditions.c.id, renditions.c.key)
+)
 BY_FINGERPRINT = select(renditions.c.id, renditions.c.key).where(
     renditions.c.account_id == bindparam("account"),
     renditions.c.fingerprint == bindparam("of_fingerprint"),
@@ -48,7 +52,7 @@ def record_rendition(
 
     It may wait for another writer of the same fingerprint, so it comes before the job is locked.
     """
-    session.execute(
+    row = session.execute(
         RECORD,
         {
             "id": uuid7(),
@@ -62,6 +66,8 @@ def record_rendition(
             "height": stored.height,
             "created_at": now,
         },
-    )
-    row = session.execute(BY_FINGERPRINT, {"account": account, "of_fingerprint": fingerprint}).one()
+    ).one_or_none()
+    if row is None:  # there was one already
+        earlier = {"account": account, "of_fingerprint": fingerprint}
+        row = session.execute(BY_FINGERPRINT, earlier).one()
     return Winner(row.id, row.key)
