@@ -27,8 +27,12 @@ from demo.supervisor import Service, free_port
 HOUSE = Path(__file__).resolve().parents[1]
 QUEUES = "projects/local/locations/local/queues/colorway-{priority}"
 TASK_CALLER = "tasks@colorway.local"
-SLOTS = {Priority.HIGH: 3, Priority.NORMAL: 4, Priority.LOW: 1}
-"""Tasks under way at once, by queue."""
+RENDERS = os.cpu_count() or 1
+SLOTS = {Priority.HIGH: RENDERS + 1, Priority.NORMAL: RENDERS + 1, Priority.LOW: 1}
+"""Tasks under way at once, by queue: one renders on each processor, one more uploads meanwhile.
+
+Yet another would only contend for the interpreter: 3 ms of CPU per palette on two processors.
+"""
 
 THREADS = sum(SLOTS.values()) + 2
 """One for each task under way, and two for whoever asks how it goes."""
