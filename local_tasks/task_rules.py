@@ -11,6 +11,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from urllib3.exceptions import LocationParseError
@@ -101,11 +102,7 @@ class TaskRules:
             raise invalid("OidcToken.service_account_email is required.")
 
     def _check_host(self, url: str) -> None:
-        # The courier's own parser, so that both see the same host in a crooked URL.
-        try:
-            host = parse_url(url).host
-        except LocationParseError:
-            host = None
+        host = _host_of(url)
         if not host:
             raise invalid("HttpRequest.url has no host that can be understood.")
         if not self.allow_remote_targets and not is_loopback(host):
@@ -120,6 +117,16 @@ class TaskRules:
             raise invalid("Task.dispatchDeadline must be between [15s, 30m].")
 
 
+@lru_cache(maxsize=1024)  # few targets, many tasks
+def _host_of(url: str) -> str | None:
+    # The courier's own parser, so that both see the same host in a crooked URL.
+    try:
+        return parse_url(url).host
+    except LocationParseError:
+        return None
+
+
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     if host.lower() == "localhost":
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -21,10 +20,6 @@ from palette_worker.rendering.match import matched
 from palette_worker.rendering.oklab import lab_of, levels_of_hex
 from palette_worker.rendering.scale import fitted, fitted_size
 from palette_worker.rendering.source import Source
-
-# A table is many small numpy steps under the GIL: two threads at it would only hand it to and fro,
-# at twice the context switches and not a table more. Lookup and encoding run side by side.
-_BUILDING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +52,7 @@ def render(
     format = chosen_format(output, size, is_flat=is_flat)
 
     started = perf_counter()
-    with _BUILDING:
-        lut = _lut_for(source, palette, options)
+    lut = _lut_for(source, palette, options)
     picture = _recolored_to_fit(source, lut, output.max_edge)
     thumbnail = recolored(source.small_copy(output.thumbnail_edge), lut)
     rendered = perf_counter()
