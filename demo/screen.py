@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -69,7 +70,7 @@ def _progress(job: Job) -> Group:
             Text(status, style=_STYLES.get(status, "")),
         )
     bar = ProgressBar(total=100, completed=job["progress_percent"], width=40)
-    return Group(table, bar)
+    return Group(table, Padding(bar, 0))  # ends its line, which a bare bar does not
 
 
 def _swatches(colors: list[str]) -> Text:
