@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -28,6 +27,8 @@ def watch(console: Console, job: Job, look: Callable[[], Job]) -> Job:
             sleep(_LOOK_EVERY_S)
             job = look()
             live.update(_progress(job))
+    if not console.is_terminal:
+        console.print()  # there, the last picture of a Live does not end its line
     return job
 
 
@@ -70,7 +71,7 @@ def _progress(job: Job) -> Group:
             Text(status, style=_STYLES.get(status, "")),
         )
     bar = ProgressBar(total=100, completed=job["progress_percent"], width=40)
-    return Group(table, Padding(bar, 0))  # ends its line, which a bare bar does not
+    return Group(table, bar)
 
 
 def _swatches(colors: list[str]) -> Text:
