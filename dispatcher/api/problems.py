@@ -66,7 +66,7 @@ def show_problems(app: Flask) -> None:
 
     @app.errorhandler(TryLater)
     def try_later(error: TryLater) -> Response:
-        log.warning("request put off", reason=str(error))
+        log.warning("request put off", reason=str(error), cause=repr(error.__cause__))
         answer = problem(503, "unavailable", str(error))
         answer.headers["Retry-After"] = str(error.retry_after)
         return answer
