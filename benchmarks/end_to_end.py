@@ -86,8 +86,9 @@ def main(
                     "threads": partial(_threads, picture, wanted, kind),
                     "service": partial(_service, machine, client, picture, wanted, kind),
                 }
-                for rival, run in turn.items():
-                    cost = run()
+                # back and forth, so that a machine which slows down slows all of them
+                for rival in turn if number % 2 else reversed(turn):
+                    cost = turn[rival]()
                     if number:
                         costs[rival].append(cost)
             client.close()

@@ -35,10 +35,11 @@ def show(
     ] = None,
 ) -> None:
     """Render one picture in many palettes, and watch."""
+    image, out = image.expanduser(), out.expanduser()  # some shells leave IMAGE=~/… as it is
     if not image.is_file():
         _stop(f"there is no file {image}", code=2)
     try:
-        wanted = CATALOGUE if palettes is None else read_palettes(palettes)
+        wanted = CATALOGUE if palettes is None else read_palettes(palettes.expanduser())
     except InvalidRequest as error:
         _stop(error.detail, code=2)
     machine = Machine(Path(mkdtemp(prefix="colorway-demo-")))
@@ -91,7 +92,7 @@ def _run_job(machine: Machine, image: Path, palettes: tuple[Palette, ...], out: 
         sheet = out / "contact-sheet.png"
         contact_sheet(frames).save(sheet)
         show_times(console, job, one_after_another_s=seconds_one_after_another(image, palettes))
-        console.print(f"Pictures: {out}/   Contact sheet: {sheet}")
+        console.print(f"Pictures: {out}/   Contact sheet: {sheet}", soft_wrap=True)
     return job
 
 
