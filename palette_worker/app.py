@@ -10,13 +10,13 @@ from colorway.image_store import open_store
 from colorway.ledger.connection import Ledger
 from colorway.oidc import CallerCheck
 from colorway.telemetry.metrics import RenderMetrics
-from palette_worker.attempt import Bench
 from palette_worker.heartbeat import Heartbeat, utc_now
 from palette_worker.rendering import Limits
 from palette_worker.routes import show_errors, worker_routes
 from palette_worker.settings import Settings
 from palette_worker.slots import RenderSlots
 from palette_worker.source_image import SourceImages
+from palette_worker.steps import Bench
 
 _MAX_TASK_BYTES = 10_000  # a task carries ids only
 

@@ -13,7 +13,8 @@ from werkzeug.exceptions import HTTPException
 from colorway.errors import Refused, TryLater
 from colorway.oidc import CallerCheck
 from colorway.render_task import RenderTask
-from palette_worker.attempt import Bench, Outcome, attempt
+from palette_worker.attempt import Outcome, attempt
+from palette_worker.steps import Bench
 
 log = structlog.get_logger()
 

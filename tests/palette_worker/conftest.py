@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from colorway.ledger.connection import Ledger
-from palette_worker.attempt import Bench
+from palette_worker.steps import Bench
 from tests.fakes import Clock, HookedStore
 from tests.palette_worker.workplace import a_bench
 

@@ -26,11 +26,11 @@ from colorway.ledger.tables import Record, colorways, jobs, renditions
 from colorway.lifecycle import Status
 from colorway.render_task import RenderTask
 from colorway.telemetry.metrics import RenderMetrics
-from palette_worker.attempt import Bench
 from palette_worker.heartbeat import Heartbeat
 from palette_worker.rendering import Limits
 from palette_worker.slots import RenderSlots
 from palette_worker.source_image import SourceImages
+from palette_worker.steps import Bench
 from tests.builders import MINUTE, NOON, a_job, an_account, counts_of, row_of
 from tests.fakes import Clock, HookedStore
 
