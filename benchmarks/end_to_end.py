@@ -6,8 +6,8 @@ the same run: a pool of two processes, and two threads in one process. All do so
 rounds; medians count.
 
 Bars: the service adds at most 6 ms of CPU per palette to the pool's, and takes at most 1.25 times
-its wall time for PNG. Exit code 1 if one is missed. The 6 ms were set where Pillow looks up a
-megapixel in 15 ms; the same lookup, timed in this run, tells how much slower this machine is.
+its wall time for PNG. Exit code 1 if one is missed. The first is a small difference of large,
+noisy numbers, so every round's is printed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from typing import Annotated
 
 import psutil
 import typer
-from PIL import ImageFilter
 from rich.console import Console
 from rich.table import Table
 
@@ -45,9 +44,7 @@ from palette_worker.rendering import Source, decode, render
 
 MAX_CPU_MS = 6.0
 MAX_WALL_RATIO = 1.25
-_REFERENCE_LOOKUP_MS = 15.0
 _WORKERS = 2
-_LOOK_EVERY_S = 2.0  # as the answers' Retry-After asks; the end is read from the job
 
 console = Console()
 
@@ -70,6 +67,9 @@ def main(
     palettes: Annotated[int, typer.Option(help="colorways in the job")] = 100,
     rounds: Annotated[int, typer.Option(help="how often each rival has its turn")] = 7,
     kind: Annotated[str, typer.Option(help="png, webp or jpeg")] = "png",
+    look_every: Annotated[
+        float, typer.Option(help="seconds between polls; 2 is what Retry-After asks for")
+    ] = 2.0,
 ) -> None:
     """Measure, print, and judge."""
     wanted = [_palette(index) for index in range(palettes)]
@@ -84,7 +84,9 @@ def main(
                 turn = {
                     "processes": partial(_processes, picture, wanted, kind),
                     "threads": partial(_threads, picture, wanted, kind),
-                    "service": partial(_service, machine, client, picture, wanted, kind),
+                    "service": partial(
+                        _service, machine, client, picture, wanted, kind, look_every
+                    ),
                 }
                 # back and forth, so that a machine which slows down slows all of them
                 for rival in turn if number % 2 else reversed(turn):
@@ -98,13 +100,18 @@ def main(
 
 
 def _service(
-    machine: Machine, client: Client, picture: Path, palettes: list[Palette], kind: str
+    machine: Machine,
+    client: Client,
+    picture: Path,
+    palettes: list[Palette],
+    kind: str,
+    look_every: float,
 ) -> Cost:
     before, mine = _cpu_of(machine), process_time()
     began = datetime.now(UTC)
     job = client.submit(picture, palettes, output={"format": kind})
     while not job["done"]:
-        sleep(_LOOK_EVERY_S)
+        sleep(look_every)
         job = client.job(job["id"])
     wall = (datetime.fromisoformat(job["finished_at"]) - began).total_seconds()
     after = _cpu_of(machine)
@@ -228,8 +235,6 @@ def _added_ms(costs: dict[str, list[Cost]], palettes: int) -> dict[str, float]:
 
 def _bars_hold(costs: dict[str, list[Cost]], palettes: int, kind: str) -> bool:
     added = _added_ms(costs, palettes)["all"]
-    lookup = _lookup_ms()
-    at_reference = added * _REFERENCE_LOOKUP_MS / lookup
     pairs = zip(costs["service"], costs["processes"], strict=True)
     ratio = median(service.wall / pool.wall for service, pool in pairs)
     each = [
@@ -237,24 +242,9 @@ def _bars_hold(costs: dict[str, list[Cost]], palettes: int, kind: str) -> bool:
         for service, pool in zip(costs["service"], costs["processes"], strict=True)
     ]
     console.print(f"added CPU by round: {', '.join(f'{ms:.1f}' for ms in sorted(each))}")
-    console.print(
-        f"added CPU {added:.2f} ms per palette; a lookup takes {lookup:.1f} ms here and "
-        f"{_REFERENCE_LOOKUP_MS} at the reference, so {at_reference:.2f} there (bar {MAX_CPU_MS})"
-    )
+    console.print(f"added CPU {added:.2f} ms per palette (bar {MAX_CPU_MS})")
     console.print(f"wall {ratio:.2f} of the pool's (bar {MAX_WALL_RATIO}, for PNG)")
-    return at_reference <= MAX_CPU_MS and (kind != "png" or ratio <= MAX_WALL_RATIO)
-
-
-def _lookup_ms() -> float:
-    """Return the CPU ms of one lookup of a megapixel in a colour table of 17³ nodes."""
-    picture = photo(1000, 1000)
-    table = ImageFilter.Color3DLUT.generate(17, lambda red, green, blue: (green, blue, red))
-    times = []
-    for _ in range(9):
-        began = process_time()
-        picture.filter(table)
-        times.append((process_time() - began) * 1000)
-    return median(times)
+    return added <= MAX_CPU_MS and (kind != "png" or ratio <= MAX_WALL_RATIO)
 
 
 if __name__ == "__main__":
