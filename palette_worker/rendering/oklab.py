@@ -39,10 +39,15 @@ _BISECTIONS = 12  # leaves 1/4096 of the chroma, below a tenth of a level
 
 def lab_of(levels: Floats) -> Floats:
     """Return the OKLab colours of sRGB levels (0 to 255)."""
-    value = levels / 255.0
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    lab: Floats = np.cbrt(linear @ _LMS_OF_LINEAR.T) @ _LAB_OF_LMS.T
+    lab: Floats = np.cbrt(linear_of_levels(levels) @ _LMS_OF_LINEAR.T) @ _LAB_OF_LMS.T
     return lab
+
+
+def linear_of_levels(levels: Floats) -> Floats:
+    """Return linear light (0 to 1) of sRGB levels (0 to 255)."""
+    value = levels / 255.0
+    linear: Floats = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    return linear
 
 
 def levels_of(lab: Floats) -> Floats:

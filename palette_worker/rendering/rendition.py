@@ -17,7 +17,7 @@ from palette_worker.rendering.encode import (
 )
 from palette_worker.rendering.lut import color_lut, recolored
 from palette_worker.rendering.match import matched
-from palette_worker.rendering.oklab import lab_of, levels_of_hex
+from palette_worker.rendering.oklab import Floats, lab_of, levels_of_hex
 from palette_worker.rendering.scale import fitted, fitted_size
 from palette_worker.rendering.source import Source
 
@@ -52,7 +52,7 @@ def render(
     format = chosen_format(output, size, is_flat=is_flat)
 
     started = perf_counter()
-    lut = _lut_for(source, palette, options)
+    lut = lut_for(source, palette, options)
     picture = _recolored_to_fit(source, lut, output.max_edge)
     thumbnail = recolored(source.small_copy(output.thumbnail_edge), lut)
     rendered = perf_counter()
@@ -72,17 +72,29 @@ def render(
     )
 
 
-def _lut_for(
-    source: Source, palette: Palette, options: RenderOptions
-) -> ImageFilter.Color3DLUT | None:
+def matching(source: Source, palette: Palette, options: RenderOptions) -> tuple[Floats, Floats]:
+    """Return the picture's main colours and what each becomes: OKLab, both of shape (n, 3).
+
+    n is at most the number of different colours in the palette, and 0 where nothing is visible.
+    """
     targets = lab_of(levels_of_hex(tuple(dict.fromkeys(palette.colors))))
     base = source.base_palette(len(targets))
-    if options.strength == 0 or not len(base):  # nothing to do, or nothing visible to do it to
+    if not len(base):
+        return base, base
+    return base, matched(base, targets, preserve_luminance=options.preserve_luminance)
+
+
+def lut_for(
+    source: Source, palette: Palette, options: RenderOptions
+) -> ImageFilter.Color3DLUT | None:
+    """Return the table that recolours the source, or None where nothing is to be changed."""
+    base, targets = matching(source, palette, options)
+    if options.strength == 0 or not len(base):
         return None
     is_flat = source.analysis.is_flat
     return color_lut(
         base,
-        matched(base, targets, preserve_luminance=options.preserve_luminance),
+        targets,
         source.analysis.modes if is_flat else base,
         strength=options.strength,
         is_flat=is_flat,
