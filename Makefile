@@ -6,7 +6,7 @@ OUT ?= demo-output
 T ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check fmt lock migrate migration
+.PHONY: help setup run demo test fuzz check fmt lock golden quality migrate migration
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -27,6 +27,10 @@ run: setup ## keep dispatcher, worker and local queue running, and print what to
 test: setup ## the whole suite; T=path for a part
 	$(BIN)/python -m pytest $(T)
 
+fuzz: setup ## decode damaged files for SECONDS=60, from SEED=… or a new one; CASE=… again
+	PYTHONPATH=. $(BIN)/python tests/palette_worker/rendering/fuzz.py $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) 2>/dev/null
+
 check: setup ## what CI runs besides the tests: ruff, mypy, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -43,6 +47,20 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 lock: setup ## compile requirements*.in to pinned, hashed requirements*.txt
 	$(UV_COMPILE) requirements.in -o requirements.txt
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.txt
+	$(UV_COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt
+
+golden: setup ## draw what a raised ENGINE_VERSION renders, for the tests to hold it to
+	$(BIN)/python -m tests.palette_worker.rendering.golden
+
+quality: .venv/benchmarks/.installed ## renditions measured beside rivals; SHEETS=folder to see them
+	.venv/benchmarks/bin/python -m benchmarks.quality $(if $(SHEETS),--sheets "$(SHEETS)")
+
+# a place of its own: what rivals bring along stays out of what is tested and shipped
+.venv/benchmarks/.installed: .venv/.installed benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv/benchmarks
+	.venv/benchmarks/bin/pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements.txt -r requirements-dev.txt -r benchmarks/requirements.txt
+	touch $@
 
 migrate: setup ## bring the ledger at DATABASE_URL to the newest revision
 	$(BIN)/alembic upgrade head

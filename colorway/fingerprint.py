@@ -9,7 +9,7 @@ from dataclasses import asdict
 from colorway.job import OutputOptions, RenderOptions
 from colorway.palette import Palette
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 """Rises when rendered pixels move by more than one level; old renditions are then made anew."""
 
 

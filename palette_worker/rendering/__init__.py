@@ -4,12 +4,16 @@ A recolouring is good when the palette's colours are the ones you see, light sta
 stays dark, gradients stay smooth, flat art is hit exactly and alpha is untouched. The steps, one
 module each; colours are OKLab inside, 8-bit sRGB outside, and nothing is random:
 
+    outline       what a file is, and what of it a decoder may see
+    av1           how large the pictures in an AVIF really are
     picture       untrusted bytes → one upright sRGB picture, or a clear Hopeless
     analyse       which colours it has, which of them are flat, and whether it is flat art
     base_palette  its k main colours, for a palette of k
     match         which of them becomes which colour of the palette
     color_map     what happens to every colour in between
     lut           the map as a small table that Pillow applies, exact at the main colours
+    edges         antialiased edges of flat art, mixed anew from what their areas become
+    template      flat art of few colours: the file written once, but for its table of colours
     scale         max_edge and thumbnails
     encode        PNG, WebP, JPEG
 

@@ -1,9 +1,9 @@
 """What colours a picture has, independent of any palette; once per source.
 
-Two questions. Which colours, and how much of each: a histogram. And is it *flat art* (a logo, an
+Three questions. Which colours, and how much of each: a histogram. Is it *flat art* (a logo, an
 icon, a poster of even areas), for which "nearly the palette" is not good enough: then most pixels
-lie exactly on a few *modes*, colours of even areas. Only nearest-neighbour samples are used:
-averaging would invent colours along every edge.
+lie exactly on a few *modes*, colours of even areas. And has it but one hue, as a sepia print has.
+Only nearest-neighbour samples are used: averaging would invent colours along every edge.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ _VISIBLE = 128  # alpha
 _MAX_MODES = 24
 _MODE_RADIUS = 0.022  # OKLab: about the reach of the noise of one even area
 _MODE_SHARE = 0.003
-_FLAT = 0.70  # logos score 1.00, as JPEG 0.89; photos and illustrations 0.12 to 0.35
+_FLAT = 0.80  # logos score 1.00, as JPEG 0.89; a snowfield with gentle drifts 0.73, photos less
 _FEW = 32  # pixels
+_LIGHTNESSES = 20  # slices of L: fine enough that a tint which deepens with the shade is one hue
+_ONE_HUE = 0.02  # OKLab: sepia prints scatter by 0.001, a brown cup on wood by 0.024
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class Analysis:
     """Colours and their shares of the visible pixels, heaviest modes first.
 
     `bins` and `modes` are OKLab, shapes (n, 3) and (m, 3), m ≤ 24; `bin_shares` sum to 1.
-    Nothing visible: no bins. `flatness` goes from 0 to 1.
+    Nothing visible: no bins. `flatness` goes from 0 to 1, and so does `one_hue`: how much of a
+    colour's a and b follows from its lightness.
     """
 
     bins: Floats
@@ -40,6 +43,7 @@ class Analysis:
     modes: Floats
     mode_shares: Floats
     flatness: float
+    one_hue: float
 
     @property
     def is_flat(self) -> bool:
@@ -58,15 +62,17 @@ def analyse(image: Image.Image) -> Analysis:
     """Analyse an RGB or RGBA picture in sRGB."""
     visible = _visible(_sample(image, (0, 0, *image.size)))
     colors, counts, _ = _histogram(visible)
+    bins, shares = lab_of(colors), counts / max(1, counts.sum())
     inner = _inner_pixels(image)
     modes, mode_counts = _modes(inner)
     inner_share = min(1.0, len(inner) / max(1, len(visible)))  # two samples: it may just exceed 1
     return Analysis(
-        bins=lab_of(colors),
-        bin_shares=counts / max(1, counts.sum()),
+        bins=bins,
+        bin_shares=shares,
         modes=lab_of(modes),
         mode_shares=mode_counts / max(1, len(inner)) * inner_share,
         flatness=_flatness(inner, modes, mode_counts),
+        one_hue=_one_hue(bins, shares),
     )
 
 
@@ -170,3 +176,12 @@ def _flatness(inner: NDArray[np.uint8], modes: Floats, masses: Floats) -> float:
         wide += int(np.count_nonzero(distance <= 12))
         is_at_a_mode |= distance <= _SAME
     return float(is_at_a_mode.mean()) * close / max(1, wide)
+
+
+def _one_hue(bins: Floats, shares: Floats) -> float:
+    """Return 1 where all colours of one lightness are the same, falling off as they scatter."""
+    slices = (bins[:, 0] * _LIGHTNESSES).astype(np.intp)
+    mass = np.bincount(slices, shares)[slices]
+    means = [np.bincount(slices, shares * bins[:, axis])[slices] / mass for axis in (1, 2)]
+    scatter = shares @ ((bins[:, 1:] - np.column_stack(means)) ** 2).sum(axis=1)
+    return float(np.exp(-scatter / _ONE_HUE**2))

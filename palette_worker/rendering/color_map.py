@@ -1,11 +1,17 @@
 """What happens to every colour, given what happens to the main ones.
 
-Each base colour b with target t carries its own affine map, exact at b: lightness is stretched by
-a slope g, the plane of a and b is turned from b's hue to t's and scaled by r along the hue (chroma)
-and by q across it (hue variation). A colour's image is the mean of what these maps make of it,
-weighted by how near the base colours are: Shepard's interpolation (Proc. 23rd ACM National
-Conference, 1968) with power 3, of local maps instead of values. Hence f(b) = t, f is smooth, and f
-is the identity where every t equals its b.
+Each base colour b with target t carries its own map, exact at b, of what a colour has besides b:
+lightness is stretched by a slope g, the plane of a and b is turned from b's hue to t's and scaled
+by r along the hue (chroma) and by q across it (hue variation). What lies far off in that plane is
+pulled in as b moves, so that leftover hues become tints of the palette. A colour's image is the
+mean of what these maps make of it, weighted by how near the base colours are: Shepard's
+interpolation (Proc. 23rd ACM National Conference, 1968) with power 3, of local maps instead of
+values. Hence f(b) = t, f is smooth, and f is the identity where every t equals its b.
+
+Two things are better done for the picture as a whole. Lightness, where light is to stay light,
+follows one rising curve (`tone`), lest shading go up and down. And where lightness tells a colour
+nearly all, as in a sepia print, so does the change of hue: by nearness alone each of five unlike
+colours would take a band of the greys for itself, with a contour between any two.
 """
 
 from __future__ import annotations
@@ -13,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from palette_worker.rendering.oklab import Floats
+from palette_worker.rendering.tone import tone_curve
 
 _LIGHTNESS = 0.49  # weight of ΔL² in distances: hue tells objects apart better than shading does
 _AT_THE_COLOR = 1e-9  # squared distance at which a base colour has all the weight
@@ -23,25 +30,80 @@ _CHROMA_GAINS = (0.2, 1.25)
 _CHROMA_FLOOR = 0.02  # keeps the ratio of two small chromas calm
 _HUE_VARIATION = 0.35  # kept across the hue when a colour moves far
 _FAR = 0.10  # distance in the ab plane at which a move counts as far
+_TINT = 0.08  # in the ab plane: what is so far off a colour that moves keeps half of its distance
 _FAR_IN_FLAT_ART = 0.04  # there, what is not a main colour becomes a tint of one
+_LEAST_SLOPE = 0.2  # of lightness: a palette of pastels must not flatten a face
+_BY_LIGHTNESS = 0.8  # how much of a one-hue picture's change of hue goes by its lightness alone
 
 
 def mapped(
-    lab: Floats, base: Floats, targets: Floats, *, is_flat: bool, preserve_luminance: bool
+    lab: Floats,
+    base: Floats,
+    targets: Floats,
+    *,
+    is_flat: bool,
+    preserve_luminance: bool,
+    one_hue: float = 0.0,
 ) -> Floats:
     """Return f(lab), shape (n, 3), not yet in gamut; base and targets are pairs, shape (k, 3).
 
-    With `preserve_luminance` the lightness slopes follow the palette's own steps, so light and
-    dark keep their order across base colours. Without, every main colour takes its target's
-    lightness whatever its neighbours take, and shading around it stays as it is (slope 1).
+    With `preserve_luminance` light and dark keep their order: in flat art the slopes follow the
+    palette's own steps, elsewhere the tone curve leads, and main colours may miss their targets'
+    lightness by what it takes. Without, every main colour takes its target's lightness whatever
+    its neighbours take, and shading around it stays as it is (slope 1). `one_hue` (0 to 1) tells
+    how much of a colour follows from its lightness in this picture.
     """
     slopes = _slopes(base, targets) if preserve_luminance else np.ones(len(base))
     maps = _local_maps(base, targets, slopes, is_flat=is_flat)
-    offsets = targets - np.einsum("kij,kj->ki", maps, base)
     weights = _weights(lab, base)
-    blended = (weights @ maps.reshape(-1, 9)).reshape(-1, 3, 3)
-    image: Floats = np.einsum("nij,nj->ni", blended, lab) + weights @ offsets
+    besides = lab[:, None, :] - base
+    if not is_flat:
+        reach = np.hypot(besides[..., 1], besides[..., 2]) * (1 - _stayed(base, targets))
+        besides[..., 1:] /= (1 + reach / _TINT)[..., None]
+    image: Floats = weights @ targets
+    image += np.einsum("nk,kij,nkj->ni", weights, maps, besides, optimize=True)
+    if preserve_luminance and not is_flat:
+        image[:, 0] = _lightness(lab, base, targets, weights)
+    if one_hue and not is_flat:
+        share = _BY_LIGHTNESS * one_hue
+        image[:, 1:] += share * (_by_lightness(lab, base, targets, weights) - image[:, 1:])
     return image
+
+
+def _lightness(lab: Floats, base: Floats, targets: Floats, weights: Floats) -> Floats:
+    """Return the curve's lightness, and nearby what it cannot give a main colour.
+
+    That is, where two of like lightness are to part, or to change their order.
+    """
+    of, to = base[:, 0], targets[:, 0]
+    missing = to - tone_curve(of, of, to, least_slope=0.0)
+    curve = tone_curve(lab[:, 0], of, to, least_slope=_LEAST_SLOPE)
+    lightness: Floats = curve + weights @ missing
+    return lightness
+
+
+def _by_lightness(lab: Floats, base: Floats, targets: Floats, weights: Floats) -> Floats:
+    """Return a and b, shape (n, 2), as the main colours next in lightness suggest.
+
+    Linear between them; where two of like lightness differ, nearness decides. What a colour has of
+    its own beside its lightness fades as the main colours move.
+    """
+    order = np.argsort(base[:, 0], kind="stable")
+    own = _stayed(base, targets).min()
+    ends = targets[order, 1:] - own * base[order, 1:]
+
+    def at(lightness: Floats) -> Floats:
+        return np.column_stack([np.interp(lightness, base[order, 0], end) for end in ends.T])
+
+    moved: Floats = own * lab[:, 1:] + at(lab[:, 0])
+    moved += weights[:, order] @ (ends - at(base[order, 0]))
+    return moved
+
+
+def _stayed(base: Floats, targets: Floats) -> Floats:
+    """Return 1 for main colours that keep hue and chroma, less for those that move, shape (k,)."""
+    stayed: Floats = np.exp(-(((targets - base)[:, 1:] ** 2).sum(axis=1)) / _FAR**2)
+    return stayed
 
 
 def _weights(lab: Floats, base: Floats) -> Floats:
@@ -69,13 +131,17 @@ def _local_maps(base: Floats, targets: Floats, slopes: Floats, *, is_flat: bool)
     """Return the linear parts, shape (k, 3, 3): slopes on L, u_t · diag(r, q) · u_bᵀ on (a, b)."""
     from_chroma, to_chroma = _chroma(base), _chroma(targets)
     from_grey, to_grey = from_chroma <= _GREY, to_chroma <= _GREY
-    moved = np.hypot(*(targets - base)[:, 1:].T)
     if is_flat:
+        moved = np.hypot(*(targets - base)[:, 1:].T)
         along = across = np.exp(-((moved / _FAR_IN_FLAT_ART) ** 2))
     else:
         gain = (to_chroma + _CHROMA_FLOOR) / (from_chroma + _CHROMA_FLOOR)
         along = np.clip(gain, *_CHROMA_GAINS)
-        stayed = np.exp(-((moved / _FAR) ** 2))
+        # grey is off a colour by its chroma: scaled less than that is, it would pass to the other
+        # side and come out in the complement's hue
+        to_grey_at_most = to_chroma / np.maximum(from_chroma, _GREY)
+        along = np.where(from_grey, along, np.minimum(along, to_grey_at_most))
+        stayed = _stayed(base, targets)
         across = stayed + (1 - stayed) * np.minimum(along, 1) * _HUE_VARIATION
         # A grey cannot tell where the colours around it go. Left alone they would shine through
         # (a teal highlight on what is now an orange ball), so they fade as the others move.

@@ -8,6 +8,7 @@ are moved by the least amount that makes its lookup right: *pins*.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
@@ -24,29 +25,45 @@ _TABLE_LIMIT = 2.0  # Pillow keeps nodes as 16-bit numbers from -2 to 2, where 1
 _STEADY = 1e-6  # keeps the pins' equations solvable where two nearly coincide
 
 
-def color_lut(
-    base: Floats,
-    targets: Floats,
-    pinned: Floats,
-    *,
-    strength: float,
-    is_flat: bool,
-    preserve_luminance: bool,
-) -> ImageFilter.Color3DLUT:
-    """Return the table of lab + strength · (f(lab) - lab) for Image.filter, alpha untouched.
+@dataclass(frozen=True, slots=True, eq=False)
+class Recoloring:
+    """What one palette does to one picture: lab + strength · (f(lab) - lab), kept in gamut.
 
-    `base` and `targets` are pairs, shape (k, 3); at these and at `pinned`, shape (m, 3), the lookup
-    is exact to the rounding of 8 bits. All are OKLab.
+    `base` and `targets` are f's pairs, OKLab, shape (k, 3); the others tell `mapped` about the
+    picture and what is asked for.
     """
 
-    def image_of(lab: Floats) -> Floats:
-        moved = mapped(lab, base, targets, is_flat=is_flat, preserve_luminance=preserve_luminance)
-        return levels_of(in_gamut(lab + strength * (moved - lab))) / 255
+    base: Floats
+    targets: Floats
+    strength: float
+    is_flat: bool
+    preserve_luminance: bool
+    one_hue: float = 0.0
 
-    pins = _without_twins(np.concatenate((base, pinned)))
+    def levels(self, lab: Floats) -> Floats:
+        """Return the levels that OKLab colours become, not rounded; both of shape (n, 3)."""
+        moved = mapped(
+            lab,
+            self.base,
+            self.targets,
+            is_flat=self.is_flat,
+            preserve_luminance=self.preserve_luminance,
+            one_hue=self.one_hue,
+        )
+        return levels_of(in_gamut(lab + self.strength * (moved - lab)))
+
+
+def color_lut(recoloring: Recoloring, pinned: Floats) -> ImageFilter.Color3DLUT:
+    """Return the recolouring as a table for Image.filter, alpha untouched.
+
+    At the main colours and at `pinned`, OKLab, shape (m, 3), the lookup is exact to the rounding of
+    8 bits.
+    """
+    pins = _without_twins(np.concatenate((recoloring.base, pinned)))
+    wanted = recoloring.levels(pins) / 255
     for size in _SIZES:
         # never clipped to 0..1: nodes beyond are what makes the colours within right
-        nodes = _pinned(image_of(_grid(size)), size, levels_of(pins) / 255, image_of(pins))
+        nodes = _pinned(recoloring.levels(_grid(size)) / 255, size, levels_of(pins) / 255, wanted)
         if np.abs(nodes).max() < _TABLE_LIMIT:
             break
     return ImageFilter.Color3DLUT(size, nodes.astype(np.float32).ravel(), 3, _copy_table=False)

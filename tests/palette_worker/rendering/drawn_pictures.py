@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,47 @@ def a_see_through_logo(edge: int = 96) -> Image.Image:
     return logo
 
 
+Draw = Callable[[ImageDraw.ImageDraw, float], object]
+Cover = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def cover_of(draw: Draw, areas: int, size: tuple[int, int] = (128, 128)) -> Cover:
+    """Return how much of each pixel every area covers, shape (height, width, areas), antialiased.
+
+    `draw` fills with the numbers of areas on a canvas that is `scale` times as large, its second
+    argument; what it fills with a number beyond is nothing. The ground is the area 0.
+    """
+    scale = 8
+    width, height = size
+    canvas = Image.new("L", (width * scale, height * scale))
+    pen = ImageDraw.Draw(canvas)
+    pen.fontmode = "1"  # the covers are to come from the size alone
+    draw(pen, scale)
+    blocks = np.asarray(canvas).reshape(height, scale, width, scale)
+    return np.stack([(blocks == area).mean(axis=(1, 3)) for area in range(areas)], axis=-1)
+
+
+def in_colors(cover: Cover, colors: Any) -> Image.Image:
+    """Return the drawing with its areas in these levels, shape (areas, 3), and see-through."""
+    alpha = cover.sum(axis=-1)
+    mixed = cover @ np.asarray(colors, dtype=np.float64) / np.maximum(alpha, 1e-9)[..., None]
+    image = Image.fromarray(np.floor(mixed + 0.5).astype(np.uint8))
+    if alpha.min() < 1:
+        image.putalpha(Image.fromarray(np.floor(255 * alpha + 0.5).astype(np.uint8)))
+    return image
+
+
+def a_badge(pen: ImageDraw.ImageDraw, s: float) -> None:
+    """Areas 0 to 4: ring, triangle, dot and bar, all of which meet somewhere; a fine line."""
+    pen.ellipse((8 * s, 6 * s, 118 * s, 116 * s), fill=1)
+    pen.ellipse((20 * s, 18 * s, 106 * s, 104 * s), fill=0)
+    pen.polygon([(63 * s, 22 * s), (100 * s, 86 * s), (28 * s, 86 * s)], fill=2)
+    pen.ellipse((48 * s, 48 * s, 78 * s, 78 * s), fill=3)
+    pen.rounded_rectangle((30 * s, 88 * s, 96 * s, 99 * s), 4 * s, fill=4)
+    pen.line((4 * s, 124 * s, 124 * s, 119 * s), fill=1, width=round(1.6 * s))
+    pen.line((40 * s, 110 * s, 84 * s, 12 * s), fill=4, width=round(3 * s))
+
+
 def a_photo(width: int = 120, height: int = 90) -> Image.Image:
     """Sky, sun and shaded hills with a little grain: many colours, no even area."""
     y, x = np.mgrid[0:height, 0:width] / (height, width)[0]
@@ -76,8 +118,11 @@ def file_of(image: Image.Image, format: str = "PNG", **options: Any) -> bytes:
 
 
 def opened(body: bytes) -> Image.Image:
+    """Return the picture of a file, a table of colours looked up."""
     image = Image.open(io.BytesIO(body))
     image.load()
+    if image.mode == "P":
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
     return image
 
 

@@ -81,6 +81,16 @@ def test_every_size_can_be_analysed(size):
     assert found.bin_shares.sum() == pytest.approx(1)
 
 
+def test_a_sepia_print_has_one_hue_and_a_landscape_has_not():
+    landscape = a_photo()
+    tones = np.linspace((20, 12, 5), (250, 235, 205), 256).round().astype(np.uint8)
+    sepia = Image.fromarray(tones[np.asarray(landscape.convert("L"))])
+
+    assert analyse(sepia).one_hue > 0.9
+    assert analyse(landscape.convert("L").convert("RGB")).one_hue == pytest.approx(1)
+    assert analyse(landscape).one_hue < 0.1
+
+
 @pytest.mark.parametrize("k", range(1, 17))
 def test_a_photo_has_as_many_main_colours_as_asked_for(k):
     found = base_palette(analyse(a_photo()), k)

@@ -70,20 +70,58 @@ def test_shading_around_a_main_colour_keeps_its_direction():
         assert (below[:, 0] < above[:, 0]).all()
 
 
-def test_slopes_follow_the_palette_only_where_luminance_is_preserved():
+@pytest.mark.parametrize("is_flat", [True, False])
+def test_slopes_follow_the_palette_only_where_luminance_is_preserved(is_flat):
     base = lab_of(levels_of_hex(("#202020", "#808080", "#e0e0e0")))
     narrow = lab_of(levels_of_hex(("#606060", "#808080", "#a0a0a0")))
     step = np.array((0.001, 0, 0))
 
     def slope(preserve_luminance):
         dark, light = (
-            mapped(lab, base, narrow, is_flat=False, preserve_luminance=preserve_luminance)
+            mapped(lab, base, narrow, is_flat=is_flat, preserve_luminance=preserve_luminance)
             for lab in (base[1:2] - step, base[1:2] + step)
         )
         return (light - dark)[0, 0] / 0.002
 
-    assert slope(preserve_luminance=True) == pytest.approx(0.45, abs=0.01)
+    assert 0.2 < slope(preserve_luminance=True) < 0.5
     assert slope(preserve_luminance=False) == pytest.approx(1, abs=0.01)
+
+
+def test_a_palette_of_one_lightness_keeps_the_modelling_of_a_photo():
+    pastels = lab_of(levels_of_hex(("#e6dcff", "#ffd6e0", "#cfe8ff", "#d8f3dc", "#ffefcf")))
+    shades = np.linspace((0.1, 0, 0), (0.95, 0, 0), 200)
+    base = shades[[20, 60, 100, 140, 180]]
+
+    found = mapped(shades, base, pastels, is_flat=False, preserve_luminance=True)
+
+    assert np.diff(found[:, 0]).min() > 0
+    assert np.ptp(found[:, 0]) > 0.15
+
+
+def test_in_a_picture_of_one_hue_the_change_of_hue_goes_evenly_from_colour_to_colour():
+    shades = lab_of(np.linspace((30, 20, 10), (245, 230, 200), 300))
+    base = shades[[30, 90, 150, 210, 270]]
+    unlike = lab_of(levels_of_hex(("#3a0ca3", "#e63946", "#2a9d8f", "#ffb703", "#f8f9fa")))
+
+    in_bands, evenly = (
+        mapped(shades, base, unlike, is_flat=False, preserve_luminance=True, one_hue=one_hue)
+        for one_hue in (0.0, 1.0)
+    )
+
+    def steepest(image):
+        return np.linalg.norm(np.diff(image[:, 1:], axis=0), axis=1).max()
+
+    assert steepest(evenly) < 0.75 * steepest(in_bands)
+    assert evenly[[30, 90, 150, 210, 270], 1:] == pytest.approx(unlike[:, 1:], abs=1e-6)
+
+
+@pytest.mark.parametrize("one_hue", [0.0, 0.5, 1.0])
+def test_a_one_hue_pictures_own_palette_changes_no_colour(one_hue):
+    colors = some_colors()
+
+    found = mapped(colors, BASE, BASE, is_flat=False, preserve_luminance=True, one_hue=one_hue)
+
+    assert found == pytest.approx(colors, abs=1e-9)
 
 
 def test_colours_near_a_grey_fade_when_the_others_move_away():
