@@ -23,7 +23,6 @@ Floats = NDArray[np.float64]
 Levels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-_ROUNDS = 60
 _WINDOW = 8  # pixels: the window of SSIM in its box form, and a block of JPEG
 _BUSY = 2.0  # L*, standard deviation: a window with less has noise at most
 _GONE = 0.3  # L*, standard deviation: what rounding to 8 bits leaves of nothing
@@ -32,27 +31,6 @@ _NO_EDGE = 1.0  # ΔE76 a pixel
 _STEP = 2.0  # ΔE2000: a stretch of ramp that rounding to 8 bits no longer disturbs
 _HALO = 10.0  # ΔE2000: plainly another colour; JPEG itself strays by 5 in every fifth edge pixel
 _DISTINCT = 2.0  # ΔE2000 between areas that lie apart
-
-
-def dominant_colors(pixels: Levels, k: int) -> tuple[Floats, Floats]:
-    """Return the centres (CIELAB, shape (n, 3), n ≤ k) and shares of a k-means over the pixels.
-
-    Weighted over the histogram of 5 bits a channel. Seeds: the heaviest bin, then again and again
-    the bin with the most weight times squared distance to the seeds so far.
-    """
-    points, weights = _histogram(pixels)
-    centres = points[[weights.argmax()]]
-    while len(centres) < min(k, len(points)):
-        distance = _squared_distances(points, centres).min(axis=1)
-        centres = np.concatenate((centres, points[[(weights * distance).argmax()]]))
-    for _ in range(_ROUNDS):
-        labels = _squared_distances(points, centres).argmin(axis=1)
-        belongs = np.where(labels[:, None] == np.unique(labels), weights[:, None], 0.0)
-        shares: Floats = belongs.sum(axis=0)
-        before, centres = centres, belongs.T @ points / shares[:, None]
-        if len(centres) == len(before) and np.allclose(centres, before, atol=1e-3):
-            break
-    return centres, shares
 
 
 def adherence(centres: Floats, shares: Floats, palette: Floats) -> float:
@@ -240,24 +218,8 @@ def mean_difference(before: Levels, after: Levels) -> float:
     return float(_difference(before, after).mean())
 
 
-def _histogram(pixels: Levels) -> tuple[Floats, Floats]:
-    """Return the mean colours (CIELAB) and shares of the used bins of 5 bits a channel."""
-    five = (pixels >> 3).astype(np.intp)
-    index = (five[:, 0] << 10) | (five[:, 1] << 5) | five[:, 2]
-    counts = np.bincount(index, minlength=1 << 15)
-    used = np.flatnonzero(counts)
-    sums = [np.bincount(index, weights=pixels[:, c], minlength=1 << 15)[used] for c in range(3)]
-    means = np.stack(sums, axis=-1) / counts[used][:, None]
-    return cielab_of(means), counts[used] / len(pixels)
-
-
 def _difference(one: NDArray[np.generic], other: NDArray[np.generic]) -> Floats:
     return ciede2000(cielab_of(one.astype(np.float64)), cielab_of(other.astype(np.float64)))
-
-
-def _squared_distances(points: Floats, centres: Floats) -> Floats:
-    squared: Floats = ((points[:, None, :] - centres[None, :, :]) ** 2).sum(axis=-1)
-    return squared
 
 
 def _window_means(values: Floats) -> Floats:

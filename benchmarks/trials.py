@@ -21,6 +21,7 @@ from palette_worker.rendering import Source, decode, render
 from palette_worker.rendering.difference import cielab_of
 from palette_worker.rendering.oklab import levels_of, levels_of_hex
 from palette_worker.rendering.rendition import matching
+from palette_worker.rendering.report import dominant_colors
 
 OURS = "ours"
 ITSELF = "its own colours"
@@ -142,7 +143,7 @@ def _values(
 def _photo_values(before: Floats, picture: Image.Image, colors: Floats) -> dict[str, float]:
     palette, after = cielab_of(colors), _lab(picture)
     count = max(_FEWEST_DOMINANT, 2 * len(colors))
-    centres, shares = measures.dominant_colors(_levels(picture).reshape(-1, 3), count)
+    centres, shares = dominant_colors(_levels(picture).reshape(-1, 3), count)
     return {
         "adherence": measures.adherence(centres, shares, palette),
         "coverage": measures.coverage(centres, palette),

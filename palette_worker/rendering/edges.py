@@ -39,7 +39,7 @@ from palette_worker.rendering.pixels import (
     ALPHA,
     COLOR,
     Words,
-    bands,
+    differences_around,
     inside,
     levels_of,
     set_band,
@@ -117,7 +117,8 @@ def edges_of(image: Image.Image, modes: Levels) -> Edges:
     """Return the edge pixels of an RGB or RGBA picture; modes are levels, shape (m, 3), m ≤ 24."""
     labels, is_clean = _labels(image, modes)
     cores = _Cores(labels)
-    at = cores.outside[_has_step(image, cores.outside)]
+    # where hardly anything differs there is no edge, but shading between two modes, as in a sky
+    at = cores.outside[differences_around(image, cores.outside) > _SAME]
     if at.size > max(_MOST * labels.size, _FEW):
         at = at[:0]
     label, colors = labels.ravel()[at], _colors(image, at)
@@ -271,26 +272,6 @@ def _strokes(
         is_passed |= (at[found] == neighbour) & farther
     strokes: NDArray[np.intp] = named[(seen == 0) | ~is_passed]
     return strokes
-
-
-def _has_step(image: Image.Image, at: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Return whether colours differ around each pixel, by more than shading or noise makes them.
-
-    Where they do not, whatever the pixel looks like, it is no edge: a sky between two modes.
-    """
-    found = np.zeros(len(at), dtype=np.bool_)
-    for rows in bands(image.size):
-        mine = inside(at, rows, image.width)
-        above = max(0, rows.start - 1)
-        band = image.crop((0, above, image.width, min(image.height, rows.stop + 1)))
-        levels = np.asarray(band)[..., :3]
-        row, column = np.divmod(at[mine] - above * image.width, image.width)
-        low = high = levels[row, column]
-        for down, right in _ring(1):
-            there = (row + down).clip(0, band.height - 1), (column + right).clip(0, band.width - 1)
-            low, high = np.minimum(low, levels[there]), np.maximum(high, levels[there])
-        found[mine] = (high - low).max(axis=1, initial=0) > _SAME
-    return found
 
 
 def _colors(image: Image.Image, at: NDArray[np.intp]) -> Words:

@@ -32,7 +32,7 @@ def chosen_format(output: OutputOptions, size: tuple[int, int], *, is_flat: bool
     """
     longer = max(size)
     if output.format == "auto":
-        # two thirds of a photo's PNG, for 36 ms instead of 12; of flat art it is not smaller
+        # two thirds of a photo's PNG, for 40 ms instead of 14; of flat art it is not smaller
         fits = longer <= _MAX_SIDES["webp"] and size[0] * size[1] <= _AUTO_WEBP_PIXELS
         return "webp" if fits and not is_flat else "png"
     if longer > _MAX_SIDES.get(output.format, longer):

@@ -3,6 +3,10 @@
 Pillow would open 43 formats (some call other programs), only warns about bombs, applies neither
 orientation nor profile, and raises whatever a broken file happens to trip. Everything of that is
 settled here, so that the other modules see RGB or RGBA, 8 bits, and no metadata.
+
+libtiff prints what it finds wrong with a TIFF to standard error, past Python's logging, and Pillow
+offers no way to stop it. Redirecting the descriptor would silence every other thread too, so it
+stays: a line of plain text in the log, without effect.
 """
 
 from __future__ import annotations
@@ -11,13 +15,15 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from colorway.errors import Hopeless
+from palette_worker.rendering.av1 import TooManyParts, coded_sizes
+from palette_worker.rendering.outline import damaged, outline, undecodable
 from palette_worker.rendering.profile import in_srgb
 from palette_worker.rendering.quiet import without_warnings
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "TIFF")
+_SPELLED = {"WEBP": "WebP"}
 
 # What libtiff may unpack, by Pillow's names. The rarer ones (SGI log, LZMA, Zstandard, WebP in
 # TIFF, …) are seldom in honest files and a large surface in the others.
@@ -33,9 +39,18 @@ _TIFF_CODECS = {
     "tiff_deflate",
 }
 
-# These two have no frame count: Pillow walks the file, at worst a second for so many bytes. In a
-# longer file we only look whether there is a second frame.
-_COUNTED_BYTES = {"GIF": 10_000_000, "TIFF": 1_000_000}
+# A tile may be larger than the picture, and libtiff unpacks all of it. Honest ones are padded to
+# some 16 pixels, or a few hundred for a very small picture.
+_SMALL_TILE = 1 << 22  # pixels
+
+_TILE_SIZE = (TiffImagePlugin.TILEWIDTH, TiffImagePlugin.TILELENGTH)
+
+# More than any camera writes, and far less than Pillow could be led to unpack from it.
+_MAX_EXIF_BYTES = 1_000_000
+
+# Pillow's own reader of uncompressed TIFFs takes the gap between two strips for a block: of gaps of
+# one byte it makes hours. libtiff reads these files as it reads the others.
+TiffImagePlugin.READ_LIBTIFF = True
 
 # EXIF 2.32, tag 0x0112: how to turn the stored picture upright
 _UPRIGHT = {
@@ -63,7 +78,7 @@ class Picture:
     """The first frame, upright, in sRGB, mode RGB or RGBA, without metadata.
 
     `format` is the file's (`png`, `jpeg`, `webp`, `gif`, `avif`, `tiff`). `frames` is 1 for a
-    still; in a very long GIF or TIFF it is 2 for any number beyond.
+    still.
     """
 
     image: Image.Image
@@ -75,38 +90,46 @@ def open_picture(body: bytes, limits: Limits) -> Picture:
     """Decode an image file.
 
     Raises Hopeless: `image-too-many-pixels` beyond the limits of width, height and area, else
-    `image-undecodable`; the phase is `decode`.
+    `image-undecodable`; the phase is `decode`. MemoryError is passed on: within the limits it tells
+    of the machine, and another attempt may have more room.
     """
     if len(body) > limits.max_bytes:
-        raise _undecodable(
+        raise undecodable(
             f"the file has {len(body):,} bytes; at most {limits.max_bytes:,} are decoded"
         )
-    kind = "image"
+    found = outline(body)
+    kind = _SPELLED.get(found.format, found.format)
+    if found.format == "AVIF":
+        _require_sizes_inside(found.body, limits)
     try:
-        with without_warnings(), Image.open(io.BytesIO(body), formats=FORMATS) as image:
-            name = _format_name(image)
-            kind = name.upper()
+        file = io.BytesIO(found.body)
+        with without_warnings(), Image.open(file, formats=(found.format,)) as image:
             _require_size(image.size, limits)
             _require_known_pixels(image)
-            frames = _frames(image, len(body))
+            frames = found.frames or int(getattr(image, "n_frames", 1))
             image.load()
+            _scale_clear_level(image, body)
             plain = _upright(_plain(image), _orientation(image))
-    except Hopeless:
+    except (Hopeless, MemoryError):
         raise
-    except UnidentifiedImageError as error:
-        raise _undecodable("this is not a PNG, JPEG, WebP, GIF, AVIF or TIFF image") from error
     except Image.DecompressionBombError as error:
         raise _too_many_pixels(
             f"the image has more pixels than the {limits.max_pixels:,} allowed"
         ) from error
+    except UnidentifiedImageError as error:  # of any error in its headers
+        raise undecodable(
+            f"the {kind} file is damaged, or of a kind that is not read here"
+        ) from error
     except Exception as error:  # Pillow's readers raise nearly anything on a broken file
-        raise _undecodable(f"the {kind} file is damaged or cut short") from error
-    return Picture(plain, name, frames)
+        if _is_bomb(error):
+            raise undecodable(f"the {kind} file's metadata unpack to too much") from error
+        raise damaged(kind) from error
+    return Picture(plain, found.format.lower(), frames)
 
 
-def _format_name(image: Image.Image) -> str:
-    # a JPEG with a second picture behind it, as many phones write, calls itself MPO
-    return {"MPO": "jpeg"}.get(image.format or "", (image.format or "").lower())
+def _is_bomb(error: Exception) -> bool:
+    # of a PNG's texts and profile, which Pillow unpacks to 1 MB each and 64 MB in all
+    return isinstance(error, ValueError) and "MAX_TEXT" in str(error)
 
 
 def _require_size(size: tuple[int, int], limits: Limits) -> None:
@@ -121,24 +144,43 @@ def _require_size(size: tuple[int, int], limits: Limits) -> None:
         )
 
 
+def _require_sizes_inside(avif: bytes, limits: Limits) -> None:
+    try:
+        sizes = coded_sizes(avif)
+    except TooManyParts:
+        raise undecodable("the AVIF file has more parts than any picture needs") from None
+    for size in sizes:
+        _require_size(size, limits)
+    # the picture, its alpha, and as much again where there is an animation too
+    if sum(width * height for width, height in sizes) > 4 * limits.max_pixels:
+        raise _too_many_pixels(
+            f"the image's parts have more than four times the {limits.max_pixels:,} pixels allowed"
+        )
+
+
 def _require_known_pixels(image: Image.Image) -> None:
-    if image.format == "TIFF" and image.info.get("compression") not in _TIFF_CODECS:
-        raise _undecodable("this TIFF file is compressed in a way that is not read here")
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        if image.info.get("compression") not in _TIFF_CODECS:
+            raise undecodable("this TIFF file is compressed in a way that is not read here")
+        width, height = (image.tag_v2.get(tag, 1) for tag in _TILE_SIZE)
+        if width * height > max(_SMALL_TILE, 1.5 * image.width * image.height):
+            raise undecodable("this TIFF file has tiles far larger than its picture")
     if image.mode in ("I", "F"):
         # 32-bit measurements (elevation, density …): what would be white is anybody's guess
-        raise _undecodable("an image with 32 bits per channel has no colours to map")
-
-
-def _frames(image: Image.Image, size: int) -> int:
-    if size > _COUNTED_BYTES.get(image.format or "", size):
-        return 2 if getattr(image, "is_animated", False) else 1
-    return int(getattr(image, "n_frames", 1))
+        raise undecodable(
+            "an image with 32 bits per channel, or signed ones, has no colours to map"
+        )
 
 
 def _orientation(image: Image.Image) -> int:
-    # asked for after load(): Pillow turns TIFFs itself and then drops the tag
+    """Return EXIF's word on it; by now Pillow has turned TIFFs itself, and told AVIF's as EXIF."""
+    record = image.info.get("exif")
+    if not isinstance(record, bytes) or len(record) > _MAX_EXIF_BYTES:
+        return 1
     try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        exif = Image.Exif()
+        exif.load(record)
+        return int(exif.get(ExifTags.Base.Orientation, 1))
     except Exception:  # damaged metadata is no reason to refuse a sound picture
         return 1
 
@@ -159,8 +201,7 @@ def _plain(image: Image.Image) -> Image.Image:
 def _eight_bit(image: Image.Image) -> Image.Image:
     """Return a copy in mode L, LA, RGB, RGBA or CMYK."""
     if image.mode.startswith("I;16"):
-        # convert("L") would clip at 255 and make nearly everything white
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        return _eight_bit_grey(image)
     if image.has_transparency_data and image.mode != "LA":
         return image.convert("RGBA")
     if image.mode == "1":
@@ -170,8 +211,25 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     return image.convert("RGB")  # of an RGB file too: a copy that does not hold the file open
 
 
-def _undecodable(detail: str) -> Hopeless:
-    return Hopeless(detail, code="image-undecodable", phase="decode")
+def _eight_bit_grey(image: Image.Image) -> Image.Image:
+    """Return a deep grey picture as L or LA; convert("L") would clip at 255: nearly all white."""
+    levels, bits, is_negative = np.asarray(image), 16, False
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # Pillow leaves both as they are
+        bits = image.tag_v2[TiffImagePlugin.BITSPERSAMPLE][0]
+        is_negative = image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+    shades = (levels >> (bits - 8)).astype(np.uint8)
+    grey = Image.fromarray(255 - shades if is_negative else shades)
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):  # a PNG's one see-through level
+        grey.putalpha(Image.fromarray((levels != clear) * np.uint8(255)))
+    return grey
+
+
+def _scale_clear_level(image: Image.Image, body: bytes) -> None:
+    # told in as many bits as the file has, which Pillow spreads to 8 for the pixels only
+    clear = image.info.get("transparency")
+    if image.format == "PNG" and image.mode == "L" and isinstance(clear, int):
+        image.info["transparency"] = clear * 255 // ((1 << body[24]) - 1)
 
 
 def _too_many_pixels(detail: str) -> Hopeless:

@@ -8,6 +8,7 @@ Bands keep what is computed on the way small, however large the picture is.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,26 @@ def inside(at: NDArray[np.integer], rows: slice, width: int) -> slice:
     """Return which of the pixels, counted row by row and in order, lie in these rows."""
     first, last = np.searchsorted(at, (rows.start * width, rows.stop * width))
     return slice(int(first), int(last))
+
+
+def differences_around(image: Image.Image, at: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Return by how many levels of a channel the 3 x 3 pixels around each differ, shape (n,).
+
+    Pixels are counted row by row, and in order.
+    """
+    found = np.zeros(len(at), dtype=np.uint8)
+    for rows in bands(image.size):
+        mine = inside(at, rows, image.width)
+        above = max(0, rows.start - 1)
+        band = image.crop((0, above, image.width, min(image.height, rows.stop + 1)))
+        levels = np.asarray(band)[..., :3]
+        row, column = np.divmod(at[mine] - above * image.width, image.width)
+        low = high = levels[row, column]
+        for down, right in product((-1, 0, 1), repeat=2):
+            there = (row + down).clip(0, band.height - 1), (column + right).clip(0, band.width - 1)
+            low, high = np.minimum(low, levels[there]), np.maximum(high, levels[there])
+        found[mine] = (high - low).max(axis=1, initial=0)
+    return found
 
 
 def levels_of(words: Words) -> NDArray[np.uint8]:

@@ -30,6 +30,7 @@ from palette_worker.rendering.pixels import (
     words_by_band,
     words_of,
 )
+from palette_worker.rendering.png import SIGNATURE, chunk
 
 FEW = 256  # as many as PLTE may have
 _MERGING = 4  # times as many may be made to fit: a logo of five colours has some 350
@@ -47,7 +48,6 @@ _RUN = np.dtype(
         ("high", np.float64, 6),
     ]
 )
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class TemplateFile:
 
     def body(self, levels: NDArray[np.uint8]) -> bytes:
         """Return the file in these colours, shape (n, 3)."""
-        return self.before + _chunk(b"PLTE", levels.tobytes()) + self.after
+        return self.before + chunk(b"PLTE", levels.tobytes()) + self.after
 
 
 def template_of(image: Image.Image, edges: Edges, most: int) -> Template | None:
@@ -210,11 +210,11 @@ def template_file(template: Template) -> TemplateFile:
     depth = next(bits for bits in (1, 2, 4, 8) if count <= 1 << bits)
     height, width = template.index.shape
     header = struct.pack(">IIBBBBB", width, height, depth, 3, 0, 0, 0)
-    after = _chunk(b"IDAT", zlib.compress(_rows(template.index, depth), 9)) + _chunk(b"IEND", b"")
+    after = chunk(b"IDAT", zlib.compress(_rows(template.index, depth), 9)) + chunk(b"IEND", b"")
     if template.alpha is not None and (template.alpha < 255).any():
         last = np.flatnonzero(template.alpha < 255)[-1]  # the rest is opaque unless told otherwise
-        after = _chunk(b"tRNS", template.alpha[: last + 1].tobytes()) + after
-    return TemplateFile(_SIGNATURE + _chunk(b"IHDR", header), after)
+        after = chunk(b"tRNS", template.alpha[: last + 1].tobytes()) + after
+    return TemplateFile(SIGNATURE + chunk(b"IHDR", header), after)
 
 
 def _rows(index: NDArray[np.unsignedinteger], depth: int) -> bytes:
@@ -227,8 +227,3 @@ def _rows(index: NDArray[np.unsignedinteger], depth: int) -> bytes:
     for place in range(per_byte):
         rows[:, 1:] |= padded[:, place::per_byte] << (8 - depth * (place + 1))
     return rows.tobytes()
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    checked = kind + data
-    return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))

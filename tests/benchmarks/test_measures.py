@@ -10,7 +10,6 @@ from benchmarks.measures import (
     banding,
     coverage,
     distinct_areas,
-    dominant_colors,
     edge_error,
     flat_error,
     gradient_correlation,
@@ -19,6 +18,7 @@ from benchmarks.measures import (
     structure,
 )
 from palette_worker.rendering.difference import cielab_of
+from palette_worker.rendering.report import dominant_colors
 
 RED, BLUE, GREEN, GREY = (200, 30, 40), (30, 60, 190), (40, 150, 60), (128, 128, 128)
 
