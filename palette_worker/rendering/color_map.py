@@ -53,21 +53,33 @@ def mapped(
     its neighbours take, and shading around it stays as it is (slope 1). `one_hue` (0 to 1) tells
     how much of a colour follows from its lightness in this picture.
     """
-    slopes = _slopes(base, targets) if preserve_luminance else np.ones(len(base))
-    maps = _local_maps(base, targets, slopes, is_flat=is_flat)
     weights = _weights(lab, base)
-    besides = lab[:, None, :] - base
-    if not is_flat:
-        reach = np.hypot(besides[..., 1], besides[..., 2]) * (1 - _stayed(base, targets))
-        besides[..., 1:] /= (1 + reach / _TINT)[..., None]
-    image: Floats = weights @ targets
-    image += np.einsum("nk,kij,nkj->ni", weights, maps, besides, optimize=True)
     if preserve_luminance and not is_flat:
-        image[:, 0] = _lightness(lab, base, targets, weights)
+        lightness = _lightness(lab, base, targets, weights)
+    else:
+        slopes = _slopes(base, targets) if preserve_luminance else np.ones(len(base))
+        lightness = (
+            weights @ (targets - slopes[:, None] * base)[:, 0] + weights @ slopes * lab[:, 0]
+        )
+    hue = _turned(lab, base, targets, weights, is_flat=is_flat)
     if one_hue and not is_flat:
-        share = _BY_LIGHTNESS * one_hue
-        image[:, 1:] += share * (_by_lightness(lab, base, targets, weights) - image[:, 1:])
-    return image
+        hue += _BY_LIGHTNESS * one_hue * (_by_lightness(lab, base, targets, weights) - hue)
+    return np.column_stack((lightness, hue))
+
+
+def _turned(
+    lab: Floats, base: Floats, targets: Floats, weights: Floats, *, is_flat: bool
+) -> Floats:
+    """Return a and b, shape (n, 2), as the maps of the main colours make them."""
+    besides = lab[:, None, 1:] - base[:, 1:]
+    if not is_flat:
+        reach = np.hypot(besides[..., 0], besides[..., 1]) * (1 - _stayed(base, targets))
+        besides /= (1 + reach / _TINT)[..., None]
+    maps = _local_maps(base, targets, is_flat=is_flat).transpose(0, 2, 1)
+    besides *= weights[..., None]
+    turned: Floats = weights @ targets[:, 1:]
+    turned += besides.reshape(len(lab), -1) @ maps.reshape(-1, 2)
+    return turned
 
 
 def _lightness(lab: Floats, base: Floats, targets: Floats, weights: Floats) -> Floats:
@@ -127,8 +139,8 @@ def _slopes(base: Floats, targets: Floats) -> Floats:
     return np.clip(slopes, *_SLOPES)
 
 
-def _local_maps(base: Floats, targets: Floats, slopes: Floats, *, is_flat: bool) -> Floats:
-    """Return the linear parts, shape (k, 3, 3): slopes on L, u_t · diag(r, q) · u_bᵀ on (a, b)."""
+def _local_maps(base: Floats, targets: Floats, *, is_flat: bool) -> Floats:
+    """Return u_t · diag(r, q) · u_bᵀ, shape (k, 2, 2), for what a colour has besides b in a, b."""
     from_chroma, to_chroma = _chroma(base), _chroma(targets)
     from_grey, to_grey = from_chroma <= _GREY, to_chroma <= _GREY
     if is_flat:
@@ -154,10 +166,7 @@ def _local_maps(base: Floats, targets: Floats, slopes: Floats, *, is_flat: bool)
     from_hue, to_hue = _turns(base), _turns(targets)
     from_hue = np.where(from_grey[:, None, None], to_hue, from_hue)
     to_hue = np.where(to_grey[:, None, None], from_hue, to_hue)
-
-    maps = np.zeros((len(base), 3, 3))
-    maps[:, 0, 0] = slopes
-    maps[:, 1:, 1:] = to_hue @ scaling @ from_hue.transpose(0, 2, 1)
+    maps: Floats = to_hue @ scaling @ from_hue.transpose(0, 2, 1)
     return maps
 
 

@@ -61,6 +61,12 @@ PLANTED = [
         "- palette_worker.common",
     ),
     (
+        "palette_worker/rendering/oklab.py",
+        "import palette_worker.rendering.lut",
+        "Inside rendering, imports point down",
+        "palette_worker.rendering.oklab -> palette_worker.rendering.lut",
+    ),
+    (
         "colorway/errors.py",
         "import sqlalchemy",
         "Rules and pixels touch no network, database or framework",
