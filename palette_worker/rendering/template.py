@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,7 +105,9 @@ def template_of(image: Image.Image, edges: Edges, most: int) -> Template | None:
         return None
     plain = np.zeros(len(colors), dtype=MIXTURE)
     plain["levels"] = levels_of(colors)
-    codes, counts = _codes(image, colors, edges)
+    counts = np.zeros(len(colors) + len(edges.mixtures) << 8, dtype=np.intp)
+    for _, codes in _codes_by_band(image, colors, edges):
+        counts += np.bincount(codes.ravel(), minlength=len(counts))
     used = np.flatnonzero(counts)
     every = np.zeros(len(used), dtype=_ENTRY)
     every["mixture"] = np.concatenate((plain, edges.mixtures))[used >> 8]
@@ -115,9 +118,9 @@ def template_of(image: Image.Image, edges: Edges, most: int) -> Template | None:
     entries, place = merged
     number = np.zeros(len(counts), dtype=np.min_scalar_type(len(entries) - 1))
     number[used] = place
-    index: NDArray[np.unsignedinteger] = np.empty_like(codes, dtype=number.dtype)
-    for rows in bands(image.size):
-        index[rows] = number[codes[rows]]
+    index = np.empty_like(number, shape=(image.height, image.width))
+    for rows, codes in _codes_by_band(image, colors, edges):
+        index[rows] = number[codes]
     alpha = entries["alpha"].copy() if image.mode == "RGBA" else None
     return Template(index, entries["mixture"].copy(), alpha)
 
@@ -179,24 +182,22 @@ def _colors(image: Image.Image, most: int) -> Words:
     return np.flatnonzero(is_seen).astype(np.uint32)
 
 
-def _codes(image: Image.Image, colors: Words, edges: Edges) -> tuple[Words, NDArray[np.intp]]:
-    """Return for each pixel its place among colours and then mixtures << 8 | its alpha, and counts.
+def _codes_by_band(
+    image: Image.Image, colors: Words, edges: Edges
+) -> Iterator[tuple[slice, Words]]:
+    """Yield for each pixel its place among colours and then mixtures << 8 | its alpha.
 
-    The counts have one place for every code there could be.
+    Asked for twice, for to keep them would take as much memory as the picture does.
     """
     place = np.zeros(COLOR + 1, dtype=np.uint32)
     place[colors] = np.arange(len(colors))
-    codes = np.empty((image.height, image.width), dtype=np.uint32)
-    counts = np.zeros(len(colors) + len(edges.mixtures) << 8, dtype=np.intp)
     for rows, words in words_by_band(image):
         shown = _shown(words)
-        strip = (place[shown & COLOR] << 8 | shown >> 24).ravel()
+        codes = (place[shown & COLOR] << 8 | shown >> 24).ravel()
         mine = inside(edges.at, rows, image.width)
         at = edges.at[mine] - rows.start * image.width
-        strip[at] = edges.which[mine] + np.uint32(len(colors)) << 8 | strip[at] & 255
-        codes[rows] = strip.reshape(words.shape)
-        counts += np.bincount(strip, minlength=len(counts))
-    return codes, counts
+        codes[at] = edges.which[mine] + np.uint32(len(colors)) << 8 | codes[at] & 255
+        yield rows, codes.reshape(words.shape)
 
 
 def _shown(words: Words) -> Words:
