@@ -11,13 +11,16 @@ module each; colours are OKLab inside, 8-bit sRGB outside, and nothing is random
     base_palette  its k main colours, for a palette of k
     match         which of them becomes which colour of the palette
     color_map     what happens to every colour in between
+    tone          and, in photos, to lightness: one rising curve
     lut           the map as a small table that Pillow applies, exact at the main colours
     edges         antialiased edges of flat art, mixed anew from what their areas become
     template      flat art of few colours: the file written once, but for its table of colours
     scale         max_edge and thumbnails
-    encode        PNG, WebP, JPEG
+    encode        WebP, JPEG, and PNG by a writer of its own: png
 
-`source` keeps what can be shared by all palettes of a picture, `rendition` tells the story.
+`source` keeps what can be shared by all palettes of a picture, `rendition` tells the story. The
+command, `python -m palette_worker.rendering`, adds `arguments`, `whole_file`, `cube` (the table for
+other programs) and `report` (how near a rendition is to its palette).
 """
 
 from palette_worker.rendering.picture import Limits

@@ -30,9 +30,10 @@ _CHROMA_GAINS = (0.2, 1.25)
 _CHROMA_FLOOR = 0.02  # keeps the ratio of two small chromas calm
 _HUE_VARIATION = 0.35  # kept across the hue when a colour moves far
 _FAR = 0.10  # distance in the ab plane at which a move counts as far
-_TINT = 0.08  # in the ab plane: what is so far off a colour that moves keeps half of its distance
+_TINT = 0.06  # in the ab plane: what is so far off a colour that moves keeps half of its distance
 _FAR_IN_FLAT_ART = 0.04  # there, what is not a main colour becomes a tint of one
-_LEAST_SLOPE = 0.2  # of lightness: a palette of pastels must not flatten a face
+_TONE_SLOPES = (0.18, 6.0)  # flatter, pastels leave no face; steeper, noise is grain
+_TOGETHER = 0.05  # of L_r: main colours so near part by hue, and by lightness as that goes
 _BY_LIGHTNESS = 0.8  # how much of a one-hue picture's change of hue goes by its lightness alone
 
 
@@ -55,7 +56,7 @@ def mapped(
     """
     weights = _weights(lab, base)
     if preserve_luminance and not is_flat:
-        lightness = _lightness(lab, base, targets, weights)
+        lightness = _lightness(lab, base, targets, weights, _TOGETHER * (1 - one_hue))
     else:
         slopes = _slopes(base, targets) if preserve_luminance else np.ones(len(base))
         lightness = (
@@ -82,14 +83,16 @@ def _turned(
     return turned
 
 
-def _lightness(lab: Floats, base: Floats, targets: Floats, weights: Floats) -> Floats:
+def _lightness(
+    lab: Floats, base: Floats, targets: Floats, weights: Floats, together: float
+) -> Floats:
     """Return the curve's lightness, and nearby what it cannot give a main colour.
 
     That is, where two of like lightness are to part, or to change their order.
     """
     of, to = base[:, 0], targets[:, 0]
-    missing = to - tone_curve(of, of, to, least_slope=0.0)
-    curve = tone_curve(lab[:, 0], of, to, least_slope=_LEAST_SLOPE)
+    missing = to - tone_curve(of, of, to, together=together)
+    curve = tone_curve(lab[:, 0], of, to, slopes=_TONE_SLOPES, together=together)
     lightness: Floats = curve + weights @ missing
     return lightness
 

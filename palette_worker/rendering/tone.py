@@ -2,8 +2,9 @@
 
 Were every main colour simply moved to its target's lightness, and the rest in between, shading
 would go up and down on its way across several main colours, and a face would show contour lines.
-So the targets' lightnesses are first made to rise with those of the main colours, never slower than
-a *least slope*, and a monotone cubic is laid through them.
+So the targets' lightnesses are first made to rise with those of the main colours, within a least
+and a greatest slope: flatter, a palette of pastels leaves no face, and steeper, noise is contrast.
+Then a monotone cubic is laid through them.
 
 The curve is drawn over L_r, OKLab's lightness with a toe like that of CIELAB's. In L itself
 the darkest twelve levels of sRGB fill a fifth of the scale: noise in shadows would be stretched.
@@ -12,6 +13,8 @@ L_r: B. Ottosson, "Okhsv and Okhsl", 2021, https://bottosson.github.io/posts/col
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from palette_worker.rendering.oklab import Floats
@@ -19,18 +22,26 @@ from palette_worker.rendering.oklab import Floats
 _K1, _K2 = 0.206, 0.03  # Ottosson's fit of the toe
 _K3 = (1 + _K1) / (1 + _K2)
 
-_TOO_NEAR = 0.05  # of L_r: what is so close together shares one knot, lest the curve jump there
-_STEEPEST_END = 1.0  # beyond the lightest and the darkest colour: steeper shows noise as contrast
+_SAME = 0.003  # of L_r: less than one level
+_STEEPEST_END = 1.0  # beyond the lightest and the darkest colour, where nothing asks for more
 
 
-def tone_curve(lightness: Floats, of: Floats, to: Floats, *, least_slope: float) -> Floats:
+def tone_curve(
+    lightness: Floats,
+    of: Floats,
+    to: Floats,
+    *,
+    slopes: tuple[float, float] = (0.0, math.inf),
+    together: float = 0.0,
+) -> Floats:
     """Return what the lightnesses (OKLab L) become, where those `of` become those `to`, shape (k,).
 
-    Exactly so where they rise together, are not too near to each other and no slope is below the
-    least; else as nearly as these allow, by least squares. Lightnesses that stay give the identity.
+    Exactly so where they rise together within the slopes (of L_r, least and greatest), else as
+    nearly as these allow, by least squares. What is nearer than `together` (of L_r) shares one
+    knot. Lightnesses that stay give the identity.
     """
-    x, y, weights = _knots(_toe(of), _toe(to))
-    y = _rising(y - least_slope * x, weights).clip(0, 1 - least_slope) + least_slope * x
+    x, y, weights = _knots(_toe(of), _toe(to), together)
+    y = _within(slopes, x, y, weights)
     if x[0] > 0:
         dark = max(0.0, y[0] - _STEEPEST_END * x[0])
         x, y = np.append(0.0, x), np.append(dark, y)
@@ -52,16 +63,25 @@ def _without_toe(toed: Floats) -> Floats:
     return lightness
 
 
-def _knots(of: Floats, to: Floats) -> tuple[Floats, Floats, Floats]:
+def _knots(of: Floats, to: Floats, together: float) -> tuple[Floats, Floats, Floats]:
     """Return places, values and how many colours share each, darkest first."""
     groups: list[list[int]] = []
     for index in np.argsort(of, kind="stable"):
-        if groups and of[index] - of[groups[-1]].mean() < _TOO_NEAR:
+        if groups and of[index] - of[groups[-1]].mean() < max(together, _SAME):
             groups[-1].append(index)
         else:
             groups.append([index])
     x, y = ([values[group].mean() for group in groups] for values in (of, to))
     return np.array(x), np.array(y), np.array([len(group) for group in groups], dtype=np.float64)
+
+
+def _within(slopes: tuple[float, float], x: Floats, y: Floats, weights: Floats) -> Floats:
+    """Return the nearest values that keep the slopes, also from black and to white."""
+    least, greatest = slopes
+    y = _rising(y - least * x, weights).clip(0, 1 - least) + least * x
+    if math.isinf(greatest):
+        return y
+    return greatest * x - _rising(greatest * x - y, weights)
 
 
 def _rising(values: Floats, weights: Floats) -> Floats:

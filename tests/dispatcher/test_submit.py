@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, func, select
 
+from colorway.fingerprint import ENGINE_VERSION
 from colorway.ledger.tables import images, jobs
 from tests.dispatcher.stage import (
     Stage,
@@ -76,7 +77,11 @@ def test_every_option_is_recorded_and_told_as_resolved(stage):
         reuse="force",
     )
 
-    assert job["render"] == {"strength": 0.5, "preserve_luminance": True, "engine_version": "1"}
+    assert job["render"] == {
+        "strength": 0.5,
+        "preserve_luminance": True,
+        "engine_version": ENGINE_VERSION,
+    }
     assert job["output"]["format"] == "webp"
     assert job["output"]["max_edge"] == 100
     assert job["output"]["thumbnail_edge"] == 320
