@@ -8,6 +8,7 @@ are moved by the least amount that makes its lookup right: *pins*.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -23,6 +24,10 @@ from palette_worker.rendering.oklab import Floats, in_gamut, lab_of, levels_of
 _SIZES = (17, 33)
 _TABLE_LIMIT = 2.0  # Pillow keeps nodes as 16-bit numbers from -2 to 2, where 1 is white
 _STEADY = 1e-6  # keeps the pins' equations solvable where two nearly coincide
+
+# A table is many small numpy steps: two threads at it would only hand the GIL to and fro, at twice
+# the context switches, and take 5 % longer for a render each. Lookup and encoding run side by side.
+_BUILDING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,12 +65,14 @@ def color_lut(recoloring: Recoloring, pinned: Floats) -> ImageFilter.Color3DLUT:
     8 bits.
     """
     pins = _without_twins(np.concatenate((recoloring.base, pinned)))
-    wanted = recoloring.levels(pins) / 255
-    for size in _SIZES:
-        # never clipped to 0..1: nodes beyond are what makes the colours within right
-        nodes = _pinned(recoloring.levels(_grid(size)) / 255, size, levels_of(pins) / 255, wanted)
-        if np.abs(nodes).max() < _TABLE_LIMIT:
-            break
+    with _BUILDING:
+        wanted = recoloring.levels(pins) / 255
+        for size in _SIZES:
+            # never clipped to 0..1: nodes beyond are what makes the colours within right
+            grid = recoloring.levels(_grid(size)) / 255
+            nodes = _pinned(grid, size, levels_of(pins) / 255, wanted)
+            if np.abs(nodes).max() < _TABLE_LIMIT:
+                break
     return ImageFilter.Color3DLUT(size, nodes.astype(np.float32).ravel(), 3, _copy_table=False)
 
 
