@@ -28,7 +28,7 @@ test: setup ## the whole suite; T=path for a part
 	$(BIN)/python -m pytest $(T)
 
 fuzz: setup ## decode damaged files for SECONDS=60, from SEED=… or a new one; CASE=… again
-	PYTHONPATH=. $(BIN)/python tests/palette_worker/rendering/fuzz.py $(if $(SECONDS),--seconds $(SECONDS)) \
+	$(BIN)/python -m tests.palette_worker.rendering.fuzz $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) 2>/dev/null
 
 check: setup ## what CI runs besides the tests: ruff, mypy, import contracts

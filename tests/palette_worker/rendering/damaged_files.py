@@ -15,8 +15,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from drawn_pictures import a_logo, a_photo, a_see_through_logo, file_of
 from PIL import Image, ImageCms
+
+from tests.palette_worker.rendering.drawn_pictures import (
+    a_logo,
+    a_photo,
+    a_see_through_logo,
+    file_of,
+)
 
 FILES = Path(__file__).parent / "files"
 EXTREMES = (0, 1, 2, 3, 7, 8, 16, 127, 128, 255, 256, 1000, 1414, 4096, 30_000, 32_767, 32_768)

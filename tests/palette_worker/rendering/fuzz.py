@@ -25,13 +25,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from damaged_files import damaged
-
 from colorway.errors import Hopeless
 from colorway.job import OutputOptions, RenderOptions
 from colorway.palette import Palette
 from palette_worker.rendering import Limits, Source, render
 from palette_worker.rendering.picture import Picture, open_picture
+from tests.palette_worker.rendering.damaged_files import damaged
 
 HOUSE = Path(__file__).parents[3]
 LIMITS = Limits(max_pixels=2_000_000)

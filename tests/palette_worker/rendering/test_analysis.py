@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from drawn_pictures import (
+from PIL import Image
+
+from palette_worker.rendering.analyse import analyse
+from palette_worker.rendering.base_palette import base_palette
+from palette_worker.rendering.oklab import levels_of
+from tests.palette_worker.rendering.drawn_pictures import (
     LOGO_COLORS,
     a_logo,
     a_photo,
@@ -15,11 +20,6 @@ from drawn_pictures import (
     opened,
     rgb,
 )
-from PIL import Image
-
-from palette_worker.rendering.analyse import analyse
-from palette_worker.rendering.base_palette import base_palette
-from palette_worker.rendering.oklab import levels_of
 
 
 def colors_in(lab):

@@ -12,14 +12,14 @@ import warnings
 import zlib
 
 import pytest
-from damaged_files import FILES
-from drawn_pictures import a_logo, a_photo, file_of
-from hand_made_files import chunk, gif_of, png_of
 from PIL import Image
-from refusals import refusal, soon, why
 
 from colorway.errors import Hopeless
 from palette_worker.rendering import Limits, decode
+from tests.palette_worker.rendering.damaged_files import FILES
+from tests.palette_worker.rendering.drawn_pictures import a_logo, a_photo, file_of
+from tests.palette_worker.rendering.hand_made_files import chunk, gif_of, png_of
+from tests.palette_worker.rendering.refusals import refusal, soon, why
 
 FORMATS = ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "AVIF"]
 RED, BLUE = (200, 30, 40), (20, 40, 210)

@@ -7,10 +7,10 @@ import zlib
 
 import numpy as np
 import pytest
-from drawn_pictures import a_logo, a_photo, file_of, pixels
 from PIL import Image
 
 from palette_worker.rendering import decode
+from tests.palette_worker.rendering.drawn_pictures import a_logo, a_photo, file_of, pixels
 
 RED, BLUE = (200, 30, 40), (20, 40, 210)
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from drawn_pictures import (
+from PIL import Image, ImageFont
+
+from colorway.job import OutputOptions, RenderOptions
+from colorway.palette import CATALOGUE
+from palette_worker.rendering import decode, render
+from palette_worker.rendering.difference import ciede2000, cielab_of
+from palette_worker.rendering.edges import edges_of
+from palette_worker.rendering.oklab import levels_of, levels_of_hex
+from palette_worker.rendering.rendition import matching
+from tests.palette_worker.rendering.drawn_pictures import (
     FULLY,
     HARBOUR,
     a_badge,
@@ -18,15 +27,6 @@ from drawn_pictures import (
     pixels,
     rgb,
 )
-from PIL import Image, ImageFont
-
-from colorway.job import OutputOptions, RenderOptions
-from colorway.palette import CATALOGUE
-from palette_worker.rendering import decode, render
-from palette_worker.rendering.difference import ciede2000, cielab_of
-from palette_worker.rendering.edges import edges_of
-from palette_worker.rendering.oklab import levels_of, levels_of_hex
-from palette_worker.rendering.rendition import matching
 
 FAIRGROUND = a_palette("#e63946", "#f4d35e", "#2a9d4b", "#3a5bd9", "#f8f4f0")
 SORBET = a_palette("#ffd6e0", "#ffefcf", "#d8f3dc", "#cfe8ff", "#e6dcff")

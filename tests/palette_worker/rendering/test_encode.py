@@ -6,7 +6,13 @@ import io
 
 import numpy as np
 import pytest
-from drawn_pictures import (
+from PIL import Image, PngImagePlugin
+
+from colorway.errors import Hopeless
+from colorway.job import OutputOptions, RenderOptions
+from palette_worker.rendering import decode, render
+from palette_worker.rendering.encode import chosen_format
+from tests.palette_worker.rendering.drawn_pictures import (
     HARBOUR,
     a_logo,
     a_photo,
@@ -16,12 +22,6 @@ from drawn_pictures import (
     pixels,
     rendered,
 )
-from PIL import Image, PngImagePlugin
-
-from colorway.errors import Hopeless
-from colorway.job import OutputOptions, RenderOptions
-from palette_worker.rendering import decode, render
-from palette_worker.rendering.encode import chosen_format
 
 UNTOUCHED = RenderOptions(strength=0)
 

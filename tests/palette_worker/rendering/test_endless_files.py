@@ -8,13 +8,13 @@ import tracemalloc
 import zlib
 
 import pytest
-from drawn_pictures import a_photo, file_of
-from hand_made_files import chunk, data_at, gif_of, png_of, tiff_of
 from PIL import Image
-from refusals import DEFAULT, refusal, soon, why
 
 from palette_worker.rendering import Limits, decode
 from palette_worker.rendering.picture import open_picture
+from tests.palette_worker.rendering.drawn_pictures import a_photo, file_of
+from tests.palette_worker.rendering.hand_made_files import chunk, data_at, gif_of, png_of, tiff_of
+from tests.palette_worker.rendering.refusals import DEFAULT, refusal, soon, why
 
 RED, BLUE = (200, 30, 40), (20, 40, 210)
 

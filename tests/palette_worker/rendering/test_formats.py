@@ -7,13 +7,19 @@ import struct
 
 import numpy as np
 import pytest
-from damaged_files import FILES, whole_files
-from drawn_pictures import a_logo, a_photo, a_see_through_logo, file_of, pixels
-from hand_made_files import chunk, gif_of, png_of
 from PIL import Image, ImageCms, PngImagePlugin
 
 from palette_worker.rendering import decode
 from palette_worker.rendering.outline import outline
+from tests.palette_worker.rendering.damaged_files import FILES, whole_files
+from tests.palette_worker.rendering.drawn_pictures import (
+    a_logo,
+    a_photo,
+    a_see_through_logo,
+    file_of,
+    pixels,
+)
+from tests.palette_worker.rendering.hand_made_files import chunk, gif_of, png_of
 
 RED, BLUE, GREEN = (200, 30, 40), (20, 40, 210), (10, 160, 60)
 SAMPLES = sorted(path for path in FILES.glob("*.*") if path.suffix != ".md")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fuzz import case, run
+from tests.palette_worker.rendering.fuzz import case, run
 
 
 def test_a_damaged_file_is_decoded_or_refused_and_nothing_else():

@@ -9,10 +9,18 @@ import zlib
 
 import numpy as np
 import pytest
-from drawn_pictures import HARBOUR, a_logo, a_photo, a_see_through_logo, file_of, opened, rendered
 from PIL import Image
 
 from palette_worker.rendering.png import png_parts
+from tests.palette_worker.rendering.drawn_pictures import (
+    HARBOUR,
+    a_logo,
+    a_photo,
+    a_see_through_logo,
+    file_of,
+    opened,
+    rendered,
+)
 
 
 def written(image):

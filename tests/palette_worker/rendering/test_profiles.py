@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from drawn_pictures import a_photo, a_see_through_logo, file_of, pixels
-from icc_profiles import (
+from PIL import Image, ImageCms
+
+from palette_worker.rendering import decode
+from tests.palette_worker.rendering.drawn_pictures import (
+    a_photo,
+    a_see_through_logo,
+    file_of,
+    pixels,
+)
+from tests.palette_worker.rendering.icc_profiles import (
     DISPLAY_P3,
     a_display_p3_profile,
     a_linear_grey_profile,
     an_ink_profile,
     an_srgb_profile,
 )
-from PIL import Image, ImageCms
-
-from palette_worker.rendering import decode
 
 # IEC 61966-2-1, adapted to D50
 SRGB_D50 = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.71410))

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_pictures import (
+from PIL import Image
+
+from colorway.job import OutputOptions, RenderOptions
+from colorway.palette import CATALOGUE
+from palette_worker.rendering import decode, render
+from palette_worker.rendering.oklab import lab_of, levels_of
+from tests.palette_worker.rendering.drawn_pictures import (
     HARBOUR,
     LOGO_COLORS,
     a_logo,
@@ -27,12 +33,6 @@ from drawn_pictures import (
     rgb,
     source_of,
 )
-from PIL import Image
-
-from colorway.job import OutputOptions, RenderOptions
-from colorway.palette import CATALOGUE
-from palette_worker.rendering import decode, render
-from palette_worker.rendering.oklab import lab_of, levels_of
 
 PALETTES = pytest.mark.parametrize("palette", CATALOGUE, ids=lambda palette: palette.name)
 

@@ -9,7 +9,15 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from drawn_pictures import (
+from PIL import Image
+
+from colorway.job import OutputOptions, RenderOptions
+from colorway.palette import CATALOGUE
+from palette_worker.rendering import Source, decode, render
+from palette_worker.rendering.edges import edges_of
+from palette_worker.rendering.oklab import levels_of_hex
+from palette_worker.rendering.source import Drawing
+from tests.palette_worker.rendering.drawn_pictures import (
     AS_PNG,
     FULLY,
     HARBOUR,
@@ -25,14 +33,6 @@ from drawn_pictures import (
     in_colors,
     pixels,
 )
-from PIL import Image
-
-from colorway.job import OutputOptions, RenderOptions
-from colorway.palette import CATALOGUE
-from palette_worker.rendering import Source, decode, render
-from palette_worker.rendering.edges import edges_of
-from palette_worker.rendering.oklab import levels_of_hex
-from palette_worker.rendering.source import Drawing
 
 AS_WEBP = OutputOptions(format="webp")
 COLORS = ("#ffffff", "#1f3a93", "#e74c3c", "#f1c40f", "#27ae60")
