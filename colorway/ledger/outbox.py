@@ -70,6 +70,8 @@ TOLD = delete(outbox).where(
     outbox.c.nudge == bindparam("of_nudge"),
 )
 
+FORGET_JOB = delete(outbox).where(outbox.c.job_id == bindparam("job"))
+
 # Pending, nothing in the outbox: the queue should have a task for it. Does it?
 WAITING = (
     select(colorways.c.id, colorways.c.epoch, colorways.c.nudge, jobs.c.priority)
@@ -97,6 +99,11 @@ SEEN = (
 def announce_job(session: Session, job: UUID, *, now: datetime) -> None:
     """Write an entry for every pending colorway of the job."""
     session.execute(ANNOUNCE_JOB, {"job": job, "now": now})
+
+
+def forget_job(session: Session, job: UUID) -> None:
+    """Drop what the queue has not been told of this job; its row must be locked."""
+    session.execute(FORGET_JOB, {"job": job})
 
 
 def nudge_again(session: Session, colorway: UUID, *, beyond: int, now: datetime) -> bool:

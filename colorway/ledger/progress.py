@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, func, literal, select, update
+from sqlalchemy import Select, bindparam, case, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from colorway.errors import NotFound
@@ -77,7 +77,7 @@ JOB_MOVED = (
         finished_at=case((_ALL_ENDED, bindparam("now", type_=UtcDateTime)), else_=literal(None)),
         version=jobs.c.version + 1,
     )
-    .returning(*_COUNTERS, jobs.c.created_at, jobs.c.started_at, jobs.c.cancelled_at)
+    .returning(jobs.c.id, *_COUNTERS, jobs.c.created_at, jobs.c.started_at, jobs.c.cancelled_at)
 )
 
 
@@ -105,9 +105,13 @@ def one_left_processing(
     `cancelled` counts pending ones that a failure has stopped.
     """
     ends = {"completed": completed, "failed": failed, "cancelled": cancelled}
-    row = session.execute(JOB_MOVED, {"job": job, "now": now} | ends).one()
-    progress = progress_of(row)
-    return JobEnd(job, progress, now - row.created_at) if progress.is_done else None
+    return end_of(session.execute(JOB_MOVED, {"job": job, "now": now} | ends).one(), now=now)
+
+
+def end_of(job: Record, *, now: datetime) -> JobEnd | None:
+    """Return the end of a job whose row has just been written, or None if it goes on."""
+    progress = progress_of(job)
+    return JobEnd(job.id, progress, now - job.created_at) if progress.is_done else None
 
 
 def progress_of(job: Record) -> JobProgress:
@@ -124,6 +128,8 @@ def progress_of(job: Record) -> JobProgress:
 
 
 JOB = select(jobs).where(jobs.c.id == bindparam("job"), jobs.c.account_id == bindparam("account"))
+
+JOB_TO_WRITE = JOB.with_for_update()
 
 IMAGE = select(images).where(images.c.id == bindparam("image"))
 
@@ -173,7 +179,16 @@ ONE_COLORWAY = COLORWAYS.where(colorways.c.key == bindparam("key"))
 
 def find_job(session: Session, account: UUID, job: UUID) -> Record:
     """Return the job's row, or raise NotFound; another account's is not found either."""
-    row = session.execute(JOB, {"job": job, "account": account}).one_or_none()
+    return _found(session, JOB, account, job)
+
+
+def find_job_to_write(session: Session, account: UUID, job: UUID) -> Record:
+    """Return the job's row locked, as it must be before anything of it is written; or NotFound."""
+    return _found(session, JOB_TO_WRITE, account, job)
+
+
+def _found(session: Session, statement: Select[Any], account: UUID, job: UUID) -> Record:
+    row = session.execute(statement, {"job": job, "account": account}).one_or_none()
     if row is None:
         raise NotFound(f"there is no job {job}")
     return row

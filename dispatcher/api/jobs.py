@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlencode
 from uuid import UUID
 
+import structlog
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -16,6 +17,7 @@ from colorway.errors import Conflict, Flaw, InvalidRequest, NotFound, WrongMedia
 from colorway.image_keys import thumbnail_key
 from colorway.image_store import ImageStore
 from colorway.ledger import progress
+from colorway.ledger.commands import cancel_job
 from colorway.lifecycle import Status
 from colorway.palette import is_key
 from dispatcher.api.authentication import caller_of
@@ -29,6 +31,8 @@ from dispatcher.api.bodies import (
 from dispatcher.api.job_requests import parse_job_request
 from dispatcher.api.uploads import MAX_JSON, Uploads, is_multipart
 from dispatcher.intake import Intake
+
+log = structlog.get_logger()
 
 MAX_PAGE = 500
 
@@ -77,6 +81,22 @@ def job_routes(
                 unchanged = Response(status=304)
                 unchanged.set_etag(str(found.version), weak=True)
                 return unchanged
+        return _job_answer(account, job)
+
+    @routes.post("/<uuid:job>/cancel")
+    def cancel(job: UUID) -> Response:
+        account = caller_of(ledger, request, "submit").account
+        _refuse_unknown_parameters()
+        _refuse_a_body()
+        with ledger.transaction() as session:
+            end = cancel_job(session, account, job, now=datetime.now(UTC))
+        if end is not None:
+            log.info(
+                "job_finished",
+                job=str(end.job),
+                status=end.progress.status,
+                overall_seconds=end.overall.total_seconds(),
+            )
         return _job_answer(account, job)
 
     @routes.get("/<uuid:job>/colorways")
@@ -181,6 +201,13 @@ def _refuse_unknown_parameters(*known: str, flaws: Sequence[Flaw] = ()) -> None:
     ]
     if flaws or unknown:
         raise InvalidRequest("the query is not valid", flaws=(*flaws, *unknown))
+
+
+def _refuse_a_body() -> None:
+    """Raise InvalidRequest for a body that says anything: a typo must cost nothing."""
+    request.max_content_length = MAX_JSON
+    if request.get_data(cache=False).strip() not in (b"", b"{}"):
+        raise InvalidRequest("this call takes no body")
 
 
 def _is_number(text: str) -> bool:

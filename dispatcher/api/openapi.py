@@ -114,6 +114,15 @@ def _paths() -> Schema:
                 parameters=[job],
             )
         },
+        "/v1/jobs/{job}/cancel": {
+            "post": _call(
+                "cancel_job",
+                "Cancel what has not ended, running colorways too; done already is fine",
+                {200: _json("The job, done", JobBody)},
+                problems=(404, 413, 422, 503),
+                parameters=[job],
+            )
+        },
         "/v1/jobs/{job}/colorways": {
             "get": _call(
                 "list_colorways",

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, text, update
 
 from colorway.errors import LeaseLost
 from colorway.job import Priority
+from colorway.ledger.commands import cancel_job
 from colorway.ledger.lease import claim, fail, give_back, take_back
 from colorway.ledger.outbox import replace_lost, seen, told, undelivered
 from colorway.ledger.progress import lock_job_of
@@ -29,6 +30,9 @@ WRITERS = {
         session, held, BROKEN, counts=False, now=LATER
     ),
     "take back": lambda session, task, held: take_back(session, task.colorway, now=LATER),
+    "cancel": lambda session, task, held: cancel_job(
+        session, row_of(session, jobs, held.job).account_id, held.job, now=LATER
+    ),
     "replace lost": lambda session, task, held: replace_lost(
         session, Nudge(task, 0, Priority.NORMAL), now=LATER
     ),

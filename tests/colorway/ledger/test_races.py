@@ -9,10 +9,11 @@ from threading import Barrier
 from uuid_utils.compat import uuid7
 
 from colorway.errors import LeaseLost
+from colorway.ledger.commands import cancel_job
 from colorway.ledger.images import SourceFacts, record_image
 from colorway.ledger.lease import Claim, Lapse, claim, fail, take_back
 from colorway.ledger.outbox import replace_lost, told, undelivered
-from colorway.ledger.progress import JobEnd
+from colorway.ledger.progress import JobEnd, progress_of
 from colorway.ledger.renditions import record_rendition
 from colorway.ledger.tables import colorways, jobs
 from colorway.lifecycle import Status
@@ -190,3 +191,27 @@ def test_the_same_picture_sent_many_times_at_once_is_one_image(ledger):
     rows = at_once(*sending)
 
     assert len({row.id for row in rows}) == 1
+
+
+def test_claims_finishes_and_a_cancel_at_once_leave_exact_counters(ledger):
+    palettes = tuple(f"p{number}" for number in range(THREADS))
+    with ledger.transaction() as session:
+        job, tasks = a_job(session, palettes=palettes)
+        account = row_of(session, jobs, job).account_id
+        third = THREADS // 3
+        claims = [a_claim(session, task) for task in tasks[:third]]
+
+    at_once(
+        *[partial(in_transaction, ledger, finish_it, held) for held in claims],
+        *[
+            partial(in_transaction, ledger, claim, task, now=NOON, lease_for=MINUTE)
+            for task in tasks[third:-1]
+        ],
+        partial(in_transaction, ledger, cancel_job, account, job, now=NOON),
+    )
+
+    with ledger.reading() as session:
+        counts, rows = counts_of(session, job)
+        assert counts == rows
+        assert rows[Status.COMPLETED] + rows[Status.CANCELLED] == THREADS
+        assert progress_of(row_of(session, jobs, job)).is_done
