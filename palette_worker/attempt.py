@@ -142,6 +142,8 @@ def _give_back(claim: Claim, facts: dict[str, Any], bench: Bench, *, counts: boo
     log.warning("given back", **facts)
     if counts and is_last_try(claim.tries + 1):
         _count(bench, Status.FAILED, end)
+    elif end is not None:  # its job stops at failures, and had one meanwhile
+        _count(bench, Status.CANCELLED, end)
 
 
 def _count(bench: Bench, status: Status, end: JobEnd | None) -> None:

@@ -38,7 +38,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Lapse:
-    """A lease that ran out and was taken back: to pending, or to failed after the last try."""
+    """A lease that ran out and was taken back: to pending, or to failed after the last try.
+
+    Or to cancelled, if its job stops at failures and has had one.
+    """
 
     colorway: UUID
     job: UUID
@@ -236,13 +239,17 @@ def fail(session: Session, held: Claim, error: dict[str, Any], *, now: datetime)
 def give_back(
     session: Session, held: Claim, error: dict[str, Any], *, counts: bool, now: datetime
 ) -> JobEnd | None:
-    """Let another attempt have it. Where this `counts` as a try and was the last one, fail it."""
+    """Let another attempt have it. Where this `counts` as a try and was the last one, fail it.
+
+    With `on_error: stop` and a failure in the meantime, it is cancelled like all that is pending.
+    """
     tries = held.tries + counts
     if counts and is_last_try(tries):
         return _fail(session, held, error, tries=tries, now=now)
     lock_job_of(session, held.colorway)
     _write_held(session, GIVE_BACK, held, {"now": now, "what": error, "of_tries": tries})
-    return one_left_processing(session, held.job, now=now)
+    stopped = _stop_pending(session, held.job, held.colorway, now=now)
+    return one_left_processing(session, held.job, now=now, cancelled=stopped)
 
 
 def _fail(
@@ -250,7 +257,8 @@ def _fail(
 ) -> JobEnd | None:
     lock_job_of(session, held.colorway)
     _write_held(session, FAIL, held, {"now": now, "what": error, "of_tries": tries})
-    return _count_failed(session, held.job, held.colorway, now=now)
+    stopped = _stop_pending(session, held.job, held.colorway, failed=1, now=now)
+    return one_left_processing(session, held.job, now=now, failed=1, cancelled=stopped)
 
 
 def _take_back(
@@ -264,18 +272,24 @@ def _take_back(
         row = session.execute(TAKE_BACK_OF_EPOCH, taking | {"of_epoch": epoch}).one_or_none()
     if row is None:
         return None
-    if row.status is Status.FAILED:
-        end = _count_failed(session, row.job_id, colorway, now=now)
-    else:
-        end = one_left_processing(session, row.job_id, now=now)
-    return Lapse(colorway, row.job_id, row.status, row.nudge, end)
+    failed = int(row.status is Status.FAILED)
+    stopped = _stop_pending(session, row.job_id, colorway, failed=failed, now=now)
+    end = one_left_processing(session, row.job_id, now=now, failed=failed, cancelled=stopped)
+    status = Status.CANCELLED if stopped and not failed else row.status
+    return Lapse(colorway, row.job_id, status, row.nudge, end)
 
 
-def _count_failed(session: Session, job: UUID, colorway: UUID, *, now: datetime) -> JobEnd | None:
+def _stop_pending(
+    session: Session, job: UUID, colorway: UUID, *, failed: int = 0, now: datetime
+) -> int:
+    """Cancel what is pending of a job that stops at failures, if it has had one; return how many.
+
+    `failed` counts one of right now, which the job's row does not yet.
+    """
     locked = lock_job_of(session, colorway)
-    stops = locked is not None and locked.on_error == "stop"
-    stopped = _changed(session, STOP_PENDING, {"job": job, "now": now}) if stops else 0
-    return one_left_processing(session, job, now=now, failed=1, cancelled=stopped)
+    if locked is None or locked.on_error != "stop" or locked.failed + failed == 0:
+        return 0
+    return _changed(session, STOP_PENDING, {"job": job, "now": now})
 
 
 def _write_held(session: Session, statement: Update, held: Claim, values: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ class JobView:
 
 
 LOCK_JOB = (
-    select(jobs.c.id, jobs.c.on_error)
+    select(jobs.c.id, jobs.c.on_error, jobs.c.failed)
     .where(
         jobs.c.id
         == select(colorways.c.job_id)
@@ -102,7 +102,7 @@ def one_left_processing(
 ) -> JobEnd | None:
     """Count one colorway as no longer processing; return the job's end if this was it.
 
-    `cancelled` counts pending ones that a failure has stopped.
+    `cancelled` counts those that a failure has stopped.
     """
     ends = {"completed": completed, "failed": failed, "cancelled": cancelled}
     return end_of(session.execute(JOB_MOVED, {"job": job, "now": now} | ends).one(), now=now)

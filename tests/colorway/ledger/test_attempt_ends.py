@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from colorway.errors import LeaseLost
-from colorway.job import JobStatus
-from colorway.ledger.lease import fail, finish, give_back, take_back
+from colorway.job import JobStatus, Priority
+from colorway.ledger.lease import claim, fail, finish, give_back, take_back
+from colorway.ledger.outbox import told, undelivered
 from colorway.ledger.tables import colorways, jobs
 from colorway.lifecycle import MAX_TRIES, Status
+from colorway.render_task import Nudge
 from tests.builders import (
     BROKEN,
     MINUTE,
@@ -17,6 +19,7 @@ from tests.builders import (
     a_claim,
     a_job,
     a_rendition,
+    counts_of,
     finish_it,
     row_of,
     with_tries,
@@ -235,3 +238,47 @@ def test_with_stop_other_jobs_go_on(session):
     fail(session, a_claim(session, task), BROKEN, now=NOON)
 
     assert row_of(session, colorways, other.colorway).status is Status.PENDING
+
+
+def test_with_stop_what_is_given_back_after_a_failure_is_cancelled_too(session):
+    job, [broken, slow] = a_job(session, palettes=("nord", "ink"), on_error="stop")
+    failing, giving = a_claim(session, broken), a_claim(session, slow)
+    fail(session, failing, BROKEN, now=NOON)
+
+    end = give_back(session, giving, BROKEN, counts=False, now=NOON)
+
+    row = row_of(session, colorways, slow.colorway)
+    assert (row.status, row.fence, row.finished_at) == (Status.CANCELLED, giving.fence + 1, NOON)
+    assert end.progress.status is JobStatus.FAILED
+    counters, counted = counts_of(session, job)
+    assert counters == counted
+
+
+@pytest.mark.parametrize("by_claim", [True, False])
+def test_with_stop_a_lease_that_runs_out_after_a_failure_is_cancelled_too(session, by_claim):
+    job, [broken, lost] = a_job(session, palettes=("nord", "ink"), on_error="stop")
+    told(session, [Nudge(task, 0, Priority.NORMAL) for task in (broken, lost)])
+    failing = a_claim(session, broken)
+    a_claim(session, lost)
+    fail(session, failing, BROKEN, now=NOON)
+
+    if by_claim:
+        lapse = claim(session, lost, now=NOON + 2 * MINUTE, lease_for=MINUTE)
+    else:
+        lapse = take_back(session, lost.colorway, now=NOON + 2 * MINUTE)
+
+    assert lapse.status is Status.CANCELLED
+    assert lapse.job_end.progress.status is JobStatus.FAILED
+    assert row_of(session, colorways, lost.colorway).status is Status.CANCELLED
+    assert undelivered(session, job, most=10) == []
+    counters, counted = counts_of(session, job)
+    assert counters == counted
+
+
+def test_with_stop_and_no_failure_yet_what_is_given_back_waits_for_its_next_attempt(session):
+    _, [task, _] = a_job(session, palettes=("nord", "ink"), on_error="stop")
+
+    end = give_back(session, a_claim(session, task), BROKEN, counts=True, now=NOON)
+
+    assert end is None
+    assert row_of(session, colorways, task.colorway).status is Status.PENDING
