@@ -140,3 +140,19 @@ def test_a_single_main_colour_is_enough():
     found = mapped(some_colors(), BASE[:1], TARGETS[:1], is_flat=False, preserve_luminance=True)
 
     assert np.isfinite(found).all()
+
+
+def test_grey_beside_a_colour_that_fades_never_passes_to_the_complement():
+    red, nearly_grey, grey = np.array([[[0.5, 0.15, 0]], [[0.5, 0.003, 0]], [[0.5, 0, 0]]])
+
+    found = mapped(grey, red, nearly_grey, is_flat=False, preserve_luminance=True)
+
+    assert 0 <= found[0, 1] <= 0.003
+
+
+def test_a_hue_far_off_a_main_colour_that_moves_becomes_a_tint_of_it():
+    red, green, purple = np.array([[[0.5, 0.1, 0]], [[0.5, -0.1, 0]], [[0.5, 0.1, -0.3]]])
+
+    found = mapped(purple, red, green, is_flat=False, preserve_luminance=True)
+
+    assert np.linalg.norm((found - green)[0, 1:]) < 0.03

@@ -16,8 +16,11 @@ from PIL import Image
 from colorway.job import OutputOptions, RenderOptions
 from colorway.palette import CATALOGUE
 from palette_worker.rendering import decode, render
+from palette_worker.rendering.lut import Recoloring, color_lut
 from palette_worker.rendering.oklab import lab_of, levels_of
+from palette_worker.rendering.rendition import lut_for, matching
 from tests.palette_worker.rendering.drawn_pictures import (
+    FULLY,
     HARBOUR,
     LOGO_COLORS,
     a_logo,
@@ -268,3 +271,20 @@ def test_a_rendition_says_how_long_it_took():
 
     assert found.render_seconds > 0
     assert found.encode_seconds > 0
+
+
+def test_what_the_analysis_says_of_one_hue_reaches_the_table():
+    source = source_of(a_ramp("#140c05", "#faebcd"))
+    base, targets = matching(source, HARBOUR, FULLY)
+
+    found = lut_for(source, HARBOUR, FULLY)
+
+    def table(one_hue):
+        recoloring = Recoloring(
+            base, targets, strength=1, is_flat=False, preserve_luminance=True, one_hue=one_hue
+        )
+        return color_lut(recoloring, base).table
+
+    assert source.analysis.one_hue > 0.9
+    assert np.array_equal(found.table, table(source.analysis.one_hue))
+    assert not np.array_equal(found.table, table(0.0))
