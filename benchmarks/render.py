@@ -14,8 +14,6 @@ the command renders 12 MP within 250 MB.
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import sys
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -25,13 +23,12 @@ from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
-from math import ceil
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from subprocess import run
 from tempfile import TemporaryDirectory
-from time import perf_counter, sleep
+from time import sleep
 from typing import Annotated, Any
 
 import numpy as np
@@ -41,6 +38,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.pictures import encoded as file_of
+from benchmarks.stopwatch import Call, gains_of_two_threads, growth, in_turn, ratio
 from colorway.job import OutputFormat, OutputOptions, RenderOptions
 from colorway.palette import CATALOGUE
 from palette_worker.rendering import Limits, Source, decode, render
@@ -67,13 +65,8 @@ _OPTIONS = RenderOptions()
 _PLAIN = "plain script: lookup, PNG level 1"
 _RENDER, _BARE = "render() as PNG", "render() as PNG, no thumbnail"
 _OURS, _DEFAULT = "ours", "Pillow, its default"
-_SHORTEST = 0.01  # seconds; what is quicker is done several times
 
 console = Console(width=None if sys.stdout.isatty() else 120)
-
-Call = Callable[[], object]
-Seconds = dict[str, list[float]]
-"""By what was timed: seconds of one call, one figure a round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +215,9 @@ def _fpng(image: Image.Image) -> dict[str, Callable[[], bytes]]:
 def _show_steps(scene: Scene, rounds: int) -> dict[str, float]:
     """Print every step, and return its time as a ratio to the plain script's."""
     steps = _steps(scene)
-    seconds = _in_turn(steps, rounds)
-    gains = _gains_of_two_threads(steps, rounds)
-    ratios = {step: _ratio(seconds[step], seconds[_PLAIN]) for step in steps}
+    seconds = in_turn(steps, rounds)
+    gains = gains_of_two_threads(steps, rounds)
+    ratios = {step: ratio(seconds[step], seconds[_PLAIN]) for step in steps}
     columns = ("", "ms", "to the plain script", "two threads' gain", "peak grows by MB")
     table = _table(f"A {scene.name} of {scene.size}", columns)
     for step, call in steps.items():
@@ -233,7 +226,7 @@ def _show_steps(scene: Scene, rounds: int) -> dict[str, float]:
             f"{median(seconds[step]) * 1e3:.2f}",
             f"{ratios[step]:.3f}",
             f"{gains[step]:.2f}",
-            _megabytes(_growth(call)),
+            _megabytes(growth(call)),
         )
     console.print(table)
     return ratios
@@ -258,7 +251,7 @@ def _show_writers(scene: Scene, rounds: int) -> list[Verdict]:
         ),
         **_fpng(picture),
     }
-    seconds = _in_turn(writers, rounds)
+    seconds = in_turn(writers, rounds)
     sizes = {writer: len(write()) for writer, write in writers.items()}
     columns = ("", "ms", "time to the default's", "MB", "size to the default's")
     table = _table(f"PNG of the recoloured {scene.name} of {scene.size}", columns)
@@ -266,14 +259,14 @@ def _show_writers(scene: Scene, rounds: int) -> list[Verdict]:
         table.add_row(
             writer,
             f"{median(seconds[writer]) * 1e3:.1f}",
-            f"{_ratio(seconds[writer], seconds[_DEFAULT]):.3f}",
+            f"{ratio(seconds[writer], seconds[_DEFAULT]):.3f}",
             f"{sizes[writer] / 1e6:.2f}",
             f"{sizes[writer] / sizes[_DEFAULT]:.3f}",
         )
     console.print(table)
     about = f"PNG of the {scene.name} of {scene.size}, to Pillow's default"
     return [
-        Verdict(f"{about}: time", _ratio(seconds[_OURS], seconds[_DEFAULT]), MAX_PNG_TIME),
+        Verdict(f"{about}: time", ratio(seconds[_OURS], seconds[_DEFAULT]), MAX_PNG_TIME),
         Verdict(f"{about}: size", sizes[_OURS] / sizes[_DEFAULT], MAX_PNG_SIZE),
     ]
 
@@ -293,7 +286,7 @@ def _show_threads_and_processes(rounds: int) -> Verdict:
             list(pool.map(_render_often, [(picture, count)] * 2))
 
         count = 10
-        seconds = _in_turn(
+        seconds = in_turn(
             {
                 "one thread": partial(_render_often, (picture, 2 * count)),
                 "two threads": partial(both, threads, count),
@@ -301,12 +294,12 @@ def _show_threads_and_processes(rounds: int) -> Verdict:
             },
             rounds,
         )
-    gain = {who: _ratio(seconds["one thread"], took) for who, took in seconds.items()}
+    gain = {who: ratio(seconds["one thread"], took) for who, took in seconds.items()}
     table = _table("The photo of 1 MP as PNG, two at once", ("", "ms each", "gain"))
     for who, took in seconds.items():
         table.add_row(who, f"{median(took) * 1e3 / (2 * count):.1f}", f"{gain[who]:.2f}")
     console.print(table)
-    share = _ratio(seconds["two processes"], seconds["two threads"])
+    share = ratio(seconds["two processes"], seconds["two threads"])
     about = "what two threads gain, to what two processes gain"
     return Verdict(about, share, MIN_THREADS_GAIN, at_least=True)
 
@@ -357,72 +350,6 @@ def _command_peak(picture: Path, out: Path) -> int:
     watched = [sys.executable, "-c", _WATCH, *rendering, "--colors", colors]
     done = run(watched, check=True, capture_output=True, text=True)  # noqa: S603 - our own command
     return int(done.stdout)
-
-
-def _in_turn(calls: Mapping[str, Call], rounds: int) -> Seconds:
-    """Time every call once a round, back and forth, after a round that warms up."""
-    seconds: Seconds = {name: [] for name in calls}
-    for number in range(rounds + 1):
-        for name in calls if number % 2 else reversed(list(calls)):
-            took = _seconds(calls[name])
-            if number:
-                seconds[name].append(took)
-    return seconds
-
-
-def _seconds(call: Call) -> float:
-    began, count = perf_counter(), 0
-    while True:
-        call()
-        count += 1
-        took = perf_counter() - began
-        if took >= _SHORTEST:
-            return took / count
-
-
-def _gains_of_two_threads(calls: Mapping[str, Call], rounds: int) -> dict[str, float]:
-    """Return how much sooner two threads do twice the work than one does, medians."""
-    gains: dict[str, list[float]] = {name: [] for name in calls}
-    with ThreadPoolExecutor(2) as pool:
-        for _ in range(rounds):
-            for name, call in calls.items():
-                count = ceil(_SHORTEST / _seconds(call))
-                began = perf_counter()
-                _repeat(call, 2 * count)
-                alone = perf_counter() - began
-                list(pool.map(_repeat, (call, call), (count, count)))
-                gains[name].append(alone / (perf_counter() - began - alone))
-    return {name: median(found) for name, found in gains.items()}
-
-
-def _repeat(call: Call, count: int) -> None:
-    for _ in range(count):
-        call()
-
-
-def _ratio(seconds: Sequence[float], rivals: Sequence[float]) -> float:
-    """Return the median over the rounds, each with its own rival's time."""
-    return median(one / other for one, other in zip(seconds, rivals, strict=True))
-
-
-def _growth(call: Call) -> int | None:
-    """Return by how much the peak of the resident set rises, in bytes; None where unknown."""
-    status, forget = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    if not forget.exists():
-        return None
-    gc.collect()
-    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
-        libc.malloc_trim(0)  # else what was freed before is used again and does not count
-    forget.write_text("5")  # proc(5): forget the peak
-    before = _kilobytes(status.read_text(), "VmRSS:")
-    result = call()
-    peak = _kilobytes(status.read_text(), "VmHWM:")
-    del result
-    return (peak - before) * 1024
-
-
-def _kilobytes(status: str, field: str) -> int:
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(field))
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from tests.databases import ROOT
 
-HOUSE = ("colorway", "dispatcher", "palette_worker", "local_tasks", "demo", "migrations", "tests")
+HOUSE = (
+    "benchmarks",
+    "colorway",
+    "dispatcher",
+    "palette_worker",
+    "local_tasks",
+    "demo",
+    "migrations",
+    "tests",
+)
 FILES = [file.relative_to(ROOT) for room in HOUSE for file in sorted((ROOT / room).rglob("*.py"))]
 MOST_LINES = 400
 DRAWERS = {"utils", "util", "helpers", "common", "manager", "base", "misc"}
