@@ -65,6 +65,7 @@ def record_rendition(
             "width": stored.width,
             "height": stored.height,
             "created_at": now,
+            "checked_at": now,
         },
     ).one_or_none()
     if row is None:  # there was one already

@@ -60,6 +60,7 @@ def record_job(
                 "colors": list(order.palette.colors),
                 "fingerprint": fingerprint(image.sha256, order.palette, options),
                 "queue_seen_at": now,
+                "opened_at": now,
             }
             for position, order in enumerate(wanted.palettes)
         ],

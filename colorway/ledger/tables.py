@@ -1,9 +1,9 @@
 """The ledger's rows; the only mapped classes. No behaviour, no lazy relationships, aware UTC only.
 
-accounts ◀─ api_keys
-    ▲
-    ├── images ◀─────── jobs ◀── colorways ◀── outbox
-    └── renditions ◀─────────────────┘
+accounts ◀─ api_keys       ┌── idempotency_keys
+    ▲                      ▼
+    ├── images ◀───────── jobs ◀── colorways ◀── outbox
+    └── renditions ◀───────────────────┘             reconciliations
 
 What is in use cannot be deleted: jobs.image_id and colorways.rendition_id are RESTRICT.
 """
@@ -30,6 +30,8 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    false,
+    func,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
@@ -127,6 +129,8 @@ class Image(Row):
     width: Mapped[int]  # as viewers show it: the EXIF orientation is applied
     height: Mapped[int]
     frames: Mapped[int | None]  # known once a worker has decoded it
+    # leases that ran out while a colorway of it rendered alone, since one of them was finished
+    deaths: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime]
 
 
@@ -134,7 +138,11 @@ class Job(Row):
     """One accepted request. The counters are a cache of its colorways, moved with them."""
 
     __tablename__ = "jobs"
-    __table_args__ = (Index(None, "account_id", "id"), Index(None, "image_id"))
+    __table_args__ = (
+        Index(None, "account_id", "id"),
+        Index(None, "image_id"),
+        Index(None, "finished_at"),  # the reconciler's choice of jobs to prove
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
@@ -162,7 +170,10 @@ class Rendition(Row):
     """A finished picture, known by its fingerprint; several colorways may share one."""
 
     __tablename__ = "renditions"
-    __table_args__ = (UniqueConstraint("account_id", "fingerprint"),)
+    __table_args__ = (
+        UniqueConstraint("account_id", "fingerprint"),
+        Index(None, "checked_at"),  # the reconciler's choice of objects to look at
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
@@ -174,6 +185,8 @@ class Rendition(Row):
     width: Mapped[int]
     height: Mapped[int]
     created_at: Mapped[datetime]
+    # when its object was last known to be as it should
+    checked_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Colorway(Row):
@@ -185,6 +198,7 @@ class Colorway(Row):
         UniqueConstraint("job_id", "position"),
         Index(None, "status", "leased_until"),  # the reconciler's search for expired leases
         Index(None, "status", "queue_seen_at"),  # and for tasks the queue has lost
+        Index(None, "status", "opened_at"),  # and for what has been open for too long
         Index(None, "rendition_id"),
     )
 
@@ -202,6 +216,9 @@ class Colorway(Row):
     fence: Mapped[int] = mapped_column(default=0)  # only the newest holder may write, see lease.py
     tries: Mapped[int] = mapped_column(default=0)  # failed so many times by its own fault
     attempts: Mapped[int] = mapped_column(default=0)  # claimed so many times; what clients see
+    # its last lease ran out, so the next attempt has its process to itself
+    alone: Mapped[bool] = mapped_column(default=False, server_default=false())
+    opened_at: Mapped[datetime] = mapped_column(server_default=func.now())  # ordered, or reopened
     queue_seen_at: Mapped[datetime]  # when its task was last known to be with the queue
     leased_until: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
@@ -233,6 +250,34 @@ class OutboxEntry(Row):
     created_at: Mapped[datetime]
 
 
+class IdempotencyKey(Row):
+    """A submission that a client may repeat: reserved at first, then tied to the job it made."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index(None, "created_at"), Index(None, "job_id"))
+
+    account_id: Mapped[UUID] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True
+    )
+    route: Mapped[str] = mapped_column(primary_key=True)  # method and path
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[str]  # of what was asked: the same key for something else is refused
+    holder: Mapped[UUID]  # whose reservation it is; only the newest holder may complete it
+    reserved_until: Mapped[datetime]
+    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime]
+
+
+class Reconciliation(Row):
+    """What the reconciler's last round found; one row."""
+
+    __tablename__ = "reconciliations"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    drift: Mapped[int]  # jobs whose counters were wrong; must always be 0
+
+
 def _table(row: type[Row]) -> Table:
     return cast(Table, row.__table__)
 
@@ -247,3 +292,5 @@ jobs = _table(Job)
 renditions = _table(Rendition)
 colorways = _table(Colorway)
 outbox = _table(OutboxEntry)
+idempotency_keys = _table(IdempotencyKey)
+reconciliations = _table(Reconciliation)
