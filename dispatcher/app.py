@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flask import Flask
 
-from colorway.image_store import open_store
+from colorway.image_store import ImageStore, open_store
 from colorway.image_store.local_folder import LocalFolderStore
 from colorway.ledger.connection import Ledger
 from colorway.oidc import CallerCheck
@@ -46,11 +46,14 @@ class Machinery:
         self.ledger.dispose()
 
 
-def create_app(settings: Settings) -> Flask:
-    """Return the dispatcher; call it once per process, after fork."""
+def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
+    """Return the dispatcher; call it once per process, after fork.
+
+    Pictures lie in the store of the settings, unless another one is given.
+    """
     metrics = RequestMetrics()
     ledger = Ledger(settings.database_url, pool_size=settings.threads + 2)  # + timer, + spare
-    store = open_store(
+    store = store or open_store(
         settings.image_store, link_signing_key=settings.link_signing_key.get_secret_value()
     )
     queue = TaskQueue(settings)
