@@ -3,6 +3,8 @@
 pending ──claim──▶ processing ──finish──▶ completed
    ▲                   │ ├──────fail────▶ failed
    └──── give back ────┘ └─────cancel───▶ cancelled      (cancel also takes pending ones)
+
+A retry reopens what failed or was cancelled. docs/lifecycle.md has every state and event.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 MAX_TRIES = 5
 """A try that ends by its own error, or by a dead worker, counts; shared trouble does not."""
+
+MAX_DEATHS = 3
+"""So many workers in a row that died alone with one source prove that it is the source."""
 
 
 def is_last_try(tries: int) -> bool:

@@ -59,14 +59,7 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     queue = TaskQueue(settings)
     delivery = Delivery(ledger, queue, metrics)
     intake = Intake(ledger, store, delivery, settings.keep_jobs_for, settings.enqueue_inline)
-    reconciler = Reconciler(
-        ledger,
-        queue,
-        delivery,
-        metrics,
-        outbox_silent_for=settings.outbox_silent_for,
-        task_unseen_for=settings.task_unseen_for,
-    )
+    reconciler = Reconciler(ledger, queue, delivery, store, metrics, settings)
     callers = CallerCheck(
         audience=settings.dispatcher_url,
         issuer=settings.oidc_issuer,

@@ -60,3 +60,14 @@ class Settings(SharedSettings):
     task_unseen_for: Duration = Field(
         default=timedelta(seconds=60), description="the queue is asked about tasks older than this"
     )
+    give_up_after: Duration = Field(
+        default=timedelta(hours=24),
+        description="a colorway that has not ended so long after it was ordered, or retried, fails",
+    )
+    picture_unseen_for: Duration = Field(
+        default=timedelta(days=7),
+        description="the store is asked for finished pictures that nobody has checked for so long",
+    )
+    pictures_per_call: int = Field(
+        default=20, ge=0, description="finished pictures that one reconciliation reads and checks"
+    )

@@ -20,7 +20,7 @@ from colorway.ledger.lease import Claim, Timings, claim, finish
 from colorway.ledger.progress import JobEnd
 from colorway.ledger.renditions import StoredRendition, record_rendition
 from colorway.ledger.submission import record_job
-from colorway.ledger.tables import Record, colorways, jobs
+from colorway.ledger.tables import Record, colorways, images, jobs
 from colorway.lifecycle import Status
 from colorway.palette import Palette
 from colorway.render_task import RenderTask
@@ -100,6 +100,17 @@ def a_rendition(session: Session, held: Claim) -> UUID:
 def with_tries(session: Session, task: RenderTask, tries: int) -> None:
     """Let the colorway have failed so often already."""
     session.execute(update(colorways).where(colorways.c.id == task.colorway).values(tries=tries))
+
+
+def with_deaths(session: Session, image: UUID, deaths: int) -> None:
+    """Let so many workers have died alone with this source."""
+    session.execute(update(images).where(images.c.id == image).values(deaths=deaths))
+
+
+def statuses_of(session: Session, job: UUID) -> list[Status]:
+    """Return where the job's colorways are, in the palettes' order."""
+    wanted = select(colorways.c.status).where(colorways.c.job_id == job)
+    return list(session.scalars(wanted.order_by(colorways.c.position)))
 
 
 def finish_it(session: Session, held: Claim, *, now: datetime = NOON) -> JobEnd | None:

@@ -1,4 +1,4 @@
-"""What a client may order of a job after submitting it: to cancel it.
+"""What a client may order of a job after submitting it: to cancel it, or to retry what failed.
 
 Like every writer, an order locks the job row first. So it sees each colorway either before or
 after any claim, finish or give back, and never in between.
@@ -6,17 +6,20 @@ after any claim, finish or give back, and never in between.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, bindparam, func, update
+from sqlalchemy import BindParameter, CursorResult, bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
+from colorway.errors import Flaw, InvalidRequest
 from colorway.ledger import outbox
 from colorway.ledger.progress import JobEnd, end_of, find_job_to_write
-from colorway.ledger.tables import UtcDateTime, colorways, jobs
+from colorway.ledger.tables import UtcDateTime, colorways, images, jobs
 from colorway.lifecycle import Status
+from colorway.palette import is_key
 
 _NOW = bindparam("now", type_=UtcDateTime)
 
@@ -45,6 +48,52 @@ JOB_CANCELLED = (
     .returning(jobs)
 )
 
+_KEYS: BindParameter[str] = bindparam("keys", expanding=True)
+
+KNOWN_KEYS = select(colorways.c.key).where(
+    colorways.c.job_id == bindparam("job"), colorways.c.key.in_(_KEYS)
+)
+
+# The higher epoch ends every task that is still about, the higher fence every attempt.
+REOPEN = (
+    update(colorways)
+    .where(
+        colorways.c.job_id == bindparam("job"),
+        colorways.c.status == bindparam("of_status", type_=colorways.c.status.type),
+    )
+    .values(
+        status=Status.PENDING,
+        epoch=colorways.c.epoch + 1,
+        fence=colorways.c.fence + 1,
+        tries=0,
+        alone=False,
+        opened_at=_NOW,
+        queue_seen_at=_NOW,
+        finished_at=None,
+    )
+    .returning(colorways.c.id)
+)
+REOPEN_KEYS = REOPEN.where(colorways.c.key.in_(_KEYS))
+
+# A client's cancel is forgotten with the last colorway that it left cancelled.
+_STILL_CANCELLED = jobs.c.cancelled > bindparam("cancelled")
+JOB_REOPENED = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("of_job"))
+    .values(
+        failed=jobs.c.failed - bindparam("failed"),
+        cancelled=jobs.c.cancelled - bindparam("cancelled"),
+        cancelled_at=case((_STILL_CANCELLED, jobs.c.cancelled_at), else_=None),
+        finished_at=None,
+        version=jobs.c.version + 1,
+    )
+)
+
+# Whoever orders a retry may have mended what killed the workers.
+CLEAR_DEATHS = (
+    update(images).where(images.c.id == bindparam("image"), images.c.deaths > 0).values(deaths=0)
+)
+
 
 def cancel_job(session: Session, account: UUID, job: UUID, *, now: datetime) -> JobEnd | None:
     """Cancel whatever has not ended, running colorways too; return the job's end.
@@ -58,3 +107,46 @@ def cancel_job(session: Session, account: UUID, job: UUID, *, now: datetime) -> 
     outbox.forget_job(session, job)
     counting = {"of_job": job, "count": cancelled.rowcount, "now": now}
     return end_of(session.execute(JOB_CANCELLED, counting).one(), now=now)
+
+
+def retry_job(
+    session: Session, account: UUID, job: UUID, keys: Sequence[str] | None, *, now: datetime
+) -> int:
+    """Reopen what failed or was cancelled, all of it or under these keys; return how many.
+
+    Raises NotFound, and InvalidRequest for keys that the job does not have. Once reopened, a
+    colorway has all its tries and all its time again.
+    """
+    found = find_job_to_write(session, account, job)
+    if keys is not None:
+        _require_known(session, job, keys)
+    failed = _reopen(session, job, Status.FAILED, keys, now=now)
+    cancelled = _reopen(session, job, Status.CANCELLED, keys, now=now)
+    reopened = failed + cancelled
+    if reopened:
+        outbox.announce(session, reopened, now=now)
+        counting = {"of_job": job, "failed": len(failed), "cancelled": len(cancelled)}
+        session.execute(JOB_REOPENED, counting)
+        session.execute(CLEAR_DEATHS, {"image": found.image_id})
+    return len(reopened)
+
+
+def _require_known(session: Session, job: UUID, keys: Sequence[str]) -> None:
+    possible = [key for key in keys if is_key(key)]  # some databases cannot be asked for others
+    known = set(session.scalars(KNOWN_KEYS, {"job": job, "keys": possible}))
+    flaws = tuple(
+        Flaw(f"#/keys/{number}", "unknown", f"the job has no colorway {key!r}")
+        for number, key in enumerate(keys)
+        if key not in known
+    )
+    if flaws:
+        raise InvalidRequest("the job does not have all of these colorways", flaws=flaws)
+
+
+def _reopen(
+    session: Session, job: UUID, status: Status, keys: Sequence[str] | None, *, now: datetime
+) -> list[UUID]:
+    reopening = {"job": job, "of_status": status, "now": now}
+    if keys is None:
+        return list(session.scalars(REOPEN, reopening))
+    return list(session.scalars(REOPEN_KEYS, reopening | {"keys": list(keys)}))

@@ -14,14 +14,14 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Update, and_, bindparam, case, func, literal, select, update
+from sqlalchemy import CursorResult, Update, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from colorway.errors import LeaseLost
-from colorway.ledger import outbox
-from colorway.ledger.progress import JobEnd, lock_job_of, one_claimed, one_left_processing
-from colorway.ledger.tables import UtcDateTime, colorways
-from colorway.lifecycle import MAX_TRIES, Status, is_last_try
+from colorway.ledger.lapse import Lapse, condemn, end_expired, stop_pending
+from colorway.ledger.progress import JobEnd, lock_job_of, one_claimed, some_moved
+from colorway.ledger.tables import UtcDateTime, colorways, images, jobs
+from colorway.lifecycle import MAX_DEATHS, Status, is_last_try
 from colorway.render_task import RenderTask
 
 
@@ -34,20 +34,7 @@ class Claim:
     fence: int
     tries: int
     attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Lapse:
-    """A lease that ran out and was taken back: to pending, or to failed after the last try.
-
-    Or to cancelled, if its job stops at failures and has had one.
-    """
-
-    colorway: UUID
-    job: UUID
-    status: Status
-    nudge: int
-    job_end: JobEnd | None
+    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,38 +62,22 @@ CLAIM = (
         status=Status.PROCESSING,
         fence=colorways.c.fence + 1,
         attempts=colorways.c.attempts + 1,
+        alone=or_(colorways.c.alone, bindparam("is_suspect")),
         leased_until=bindparam("until"),
         started_at=func.coalesce(colorways.c.started_at, _NOW),
     )
-    .returning(colorways.c.job_id, colorways.c.fence, colorways.c.tries, colorways.c.attempts)
+    .returning(
+        colorways.c.job_id,
+        colorways.c.fence,
+        colorways.c.tries,
+        colorways.c.attempts,
+        colorways.c.alone,
+    )
 )
 
-# A lease that ran out is a try: its worker died, or hung, with this colorway in hand.
-_LAST_TRY = colorways.c.tries + 1 >= MAX_TRIES
-TAKE_BACK = (
-    update(colorways)
-    .where(
-        colorways.c.id == bindparam("colorway"),
-        colorways.c.status == Status.PROCESSING,
-        colorways.c.leased_until < _NOW,
-    )
-    .values(
-        status=case((_LAST_TRY, literal(Status.FAILED)), else_=literal(Status.PENDING)),
-        tries=colorways.c.tries + 1,
-        queue_seen_at=_NOW,
-        finished_at=case((_LAST_TRY, _NOW), else_=literal(None)),
-        leased_until=None,
-        error=_WHAT,
-    )
-    .returning(colorways.c.job_id, colorways.c.status, colorways.c.nudge)
-)
-TAKE_BACK_OF_EPOCH = TAKE_BACK.where(colorways.c.epoch == bindparam("of_epoch"))
-
-EXPIRED = (
-    select(colorways.c.id)
-    .where(colorways.c.status == Status.PROCESSING, colorways.c.leased_until < _NOW)
-    .order_by(colorways.c.leased_until)
-    .limit(bindparam("most"))
+_IMAGE_OF_JOB = select(jobs.c.image_id).where(jobs.c.id == bindparam("job")).scalar_subquery()
+CLEAR_DEATHS = (
+    update(images).where(images.c.id == _IMAGE_OF_JOB, images.c.deaths > 0).values(deaths=0)
 )
 
 _HELD = and_(
@@ -122,6 +93,7 @@ FINISH = (
     .where(_HELD)
     .values(
         status=Status.COMPLETED,
+        alone=False,
         rendition_id=bindparam("rendition"),
         finished_at=_NOW,
         leased_until=None,
@@ -158,49 +130,35 @@ GIVE_BACK = (
     )
 )
 
-STOP_PENDING = (
-    update(colorways)
-    .where(colorways.c.job_id == bindparam("job"), colorways.c.status == Status.PENDING)
-    .values(status=Status.CANCELLED, fence=colorways.c.fence + 1, finished_at=_NOW)
-)
-
 
 def claim(
     session: Session, task: RenderTask, *, now: datetime, lease_for: timedelta
 ) -> Claim | Lapse | None:
     """Take the lease, or return None when there is nothing to take.
 
-    An expired lease is taken back first; if that was its last try, the Lapse says so.
+    An expired lease is taken back first. If that was its last try, or if the source kills workers,
+    the colorway has failed instead, and the Lapse says so.
     """
-    lock_job_of(session, task.colorway)
+    job = lock_job_of(session, task.colorway)
+    if job is None:
+        return None
+    if job.deaths >= MAX_DEATHS:
+        return condemn(session, task, now=now)
     taking = {
         "colorway": task.colorway,
         "of_epoch": task.epoch,
+        "is_suspect": job.deaths > 0,
         "now": now,
         "until": now + lease_for,
     }
     row = session.execute(CLAIM, taking).one_or_none()
     if row is None:
-        lapse = _take_back(session, task.colorway, epoch=task.epoch, now=now)
+        lapse = end_expired(session, task.colorway, epoch=task.epoch, now=now)
         if lapse is None or lapse.status.is_final:
             return lapse
         row = session.execute(CLAIM, taking).one()
     one_claimed(session, row.job_id, now=now)
-    return Claim(task.colorway, row.job_id, row.fence, row.tries, row.attempts)
-
-
-def expired(session: Session, *, now: datetime, most: int) -> list[UUID]:
-    """Return colorways whose lease has run out, the oldest first."""
-    return list(session.scalars(EXPIRED, {"now": now, "most": most}))
-
-
-def take_back(session: Session, colorway: UUID, *, now: datetime) -> Lapse | None:
-    """End an expired lease as a failed try and nudge anew; None if it is not expired any more."""
-    lock_job_of(session, colorway)
-    lapse = _take_back(session, colorway, now=now)
-    if lapse is not None and not lapse.status.is_final:
-        outbox.nudge_again(session, colorway, beyond=lapse.nudge, now=now)
-    return lapse
+    return Claim(task.colorway, row.job_id, row.fence, row.tries, row.attempts, row.alone)
 
 
 def renew(session: Session, held: Claim, *, until: datetime) -> bool:
@@ -228,7 +186,9 @@ def finish(
             "upload": timings.upload_ms,
         },
     )
-    return one_left_processing(session, held.job, now=now, completed=1)
+    if held.alone:  # its source has killed nobody
+        session.execute(CLEAR_DEATHS, {"job": held.job})
+    return some_moved(session, held.job, now=now, completed=1)
 
 
 def fail(session: Session, held: Claim, error: dict[str, Any], *, now: datetime) -> JobEnd | None:
@@ -248,8 +208,8 @@ def give_back(
         return _fail(session, held, error, tries=tries, now=now)
     lock_job_of(session, held.colorway)
     _write_held(session, GIVE_BACK, held, {"now": now, "what": error, "of_tries": tries})
-    stopped = _stop_pending(session, held.job, held.colorway, now=now)
-    return one_left_processing(session, held.job, now=now, cancelled=stopped)
+    stopped = stop_pending(session, held.job, held.colorway, now=now)
+    return some_moved(session, held.job, now=now, cancelled=len(stopped))
 
 
 def _fail(
@@ -257,39 +217,8 @@ def _fail(
 ) -> JobEnd | None:
     lock_job_of(session, held.colorway)
     _write_held(session, FAIL, held, {"now": now, "what": error, "of_tries": tries})
-    stopped = _stop_pending(session, held.job, held.colorway, failed=1, now=now)
-    return one_left_processing(session, held.job, now=now, failed=1, cancelled=stopped)
-
-
-def _take_back(
-    session: Session, colorway: UUID, *, now: datetime, epoch: int | None = None
-) -> Lapse | None:
-    error = {"code": "worker-lost", "detail": "the worker that rendered this fell silent"}
-    taking = {"colorway": colorway, "now": now, "what": error}
-    if epoch is None:
-        row = session.execute(TAKE_BACK, taking).one_or_none()
-    else:  # a task of an older epoch is over and must not move anything
-        row = session.execute(TAKE_BACK_OF_EPOCH, taking | {"of_epoch": epoch}).one_or_none()
-    if row is None:
-        return None
-    failed = int(row.status is Status.FAILED)
-    stopped = _stop_pending(session, row.job_id, colorway, failed=failed, now=now)
-    end = one_left_processing(session, row.job_id, now=now, failed=failed, cancelled=stopped)
-    status = Status.CANCELLED if stopped and not failed else row.status
-    return Lapse(colorway, row.job_id, status, row.nudge, end)
-
-
-def _stop_pending(
-    session: Session, job: UUID, colorway: UUID, *, failed: int = 0, now: datetime
-) -> int:
-    """Cancel what is pending of a job that stops at failures, if it has had one; return how many.
-
-    `failed` counts one of right now, which the job's row does not yet.
-    """
-    locked = lock_job_of(session, colorway)
-    if locked is None or locked.on_error != "stop" or locked.failed + failed == 0:
-        return 0
-    return _changed(session, STOP_PENDING, {"job": job, "now": now})
+    stopped = stop_pending(session, held.job, held.colorway, now=now)
+    return some_moved(session, held.job, now=now, failed=1, cancelled=len(stopped))
 
 
 def _write_held(session: Session, statement: Update, held: Claim, values: dict[str, Any]) -> None:

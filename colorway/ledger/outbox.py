@@ -47,6 +47,10 @@ ANNOUNCE_AGAIN = insert(outbox).from_select(
     _ENTRY.where(colorways.c.id == bindparam("colorway"), colorways.c.status == Status.PENDING),
 )
 
+ANNOUNCE = insert(outbox).from_select(
+    _COLUMNS, _ENTRY.where(colorways.c.id.in_(bindparam("colorways", expanding=True)))
+)
+
 _NUDGE = (outbox.c.colorway_id, outbox.c.epoch, outbox.c.nudge, outbox.c.priority)
 
 OF_JOB = (
@@ -99,6 +103,11 @@ SEEN = (
 def announce_job(session: Session, job: UUID, *, now: datetime) -> None:
     """Write an entry for every pending colorway of the job."""
     session.execute(ANNOUNCE_JOB, {"job": job, "now": now})
+
+
+def announce(session: Session, reopened: Sequence[UUID], *, now: datetime) -> None:
+    """Write an entry for each of these colorways, which have just been made pending again."""
+    session.execute(ANNOUNCE, {"colorways": list(reopened), "now": now})
 
 
 def forget_job(session: Session, job: UUID) -> None:

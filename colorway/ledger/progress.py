@@ -36,7 +36,14 @@ class JobView:
 
 
 LOCK_JOB = (
-    select(jobs.c.id, jobs.c.on_error, jobs.c.failed)
+    select(
+        jobs.c.id,
+        jobs.c.on_error,
+        select(images.c.deaths)
+        .where(images.c.id == jobs.c.image_id)
+        .scalar_subquery()
+        .label("deaths"),
+    )
     .where(
         jobs.c.id
         == select(colorways.c.job_id)
@@ -70,7 +77,7 @@ JOB_MOVED = (
     update(jobs)
     .where(jobs.c.id == bindparam("job"))
     .values(
-        processing=jobs.c.processing - 1,
+        processing=jobs.c.processing - bindparam("left"),
         completed=jobs.c.completed + bindparam("completed"),
         failed=jobs.c.failed + bindparam("failed"),
         cancelled=jobs.c.cancelled + bindparam("cancelled"),
@@ -91,21 +98,19 @@ def one_claimed(session: Session, job: UUID, *, now: datetime) -> None:
     session.execute(JOB_CLAIMED, {"job": job, "now": now})
 
 
-def one_left_processing(
+def some_moved(
     session: Session,
     job: UUID,
     *,
     now: datetime,
+    left: int = 1,
     completed: int = 0,
     failed: int = 0,
     cancelled: int = 0,
 ) -> JobEnd | None:
-    """Count one colorway as no longer processing; return the job's end if this was it.
-
-    `cancelled` counts those that a failure has stopped.
-    """
-    ends = {"completed": completed, "failed": failed, "cancelled": cancelled}
-    return end_of(session.execute(JOB_MOVED, {"job": job, "now": now} | ends).one(), now=now)
+    """Count colorways that `left` processing, or ended; return the job's end if this was it."""
+    moves = {"left": left, "completed": completed, "failed": failed, "cancelled": cancelled}
+    return end_of(session.execute(JOB_MOVED, {"job": job, "now": now} | moves).one(), now=now)
 
 
 def end_of(job: Record, *, now: datetime) -> JobEnd | None:

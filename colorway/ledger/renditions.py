@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert  # SQLite renders its ON CONFL
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from colorway.errors import TryLater
 from colorway.ledger.tables import renditions
 
 
@@ -39,9 +40,14 @@ RECORD = (
     .on_conflict_do_nothing(index_elements=["account_id", "fingerprint"])
     .returning(renditions.c.id, renditions.c.key)
 )
-BY_FINGERPRINT = select(renditions.c.id, renditions.c.key).where(
-    renditions.c.account_id == bindparam("account"),
-    renditions.c.fingerprint == bindparam("of_fingerprint"),
+# Locked as a foreign key locks it: it cannot be forgotten before somebody points to it.
+BY_FINGERPRINT = (
+    select(renditions.c.id, renditions.c.key)
+    .where(
+        renditions.c.account_id == bindparam("account"),
+        renditions.c.fingerprint == bindparam("of_fingerprint"),
+    )
+    .with_for_update(read=True, key_share=True)
 )
 
 
@@ -51,6 +57,7 @@ def record_rendition(
     """Record a stored picture, and return the one that counts: this one, or an earlier one.
 
     It may wait for another writer of the same fingerprint, so it comes before the job is locked.
+    TryLater if the earlier one is forgotten at this very moment.
     """
     row = session.execute(
         RECORD,
@@ -70,5 +77,7 @@ def record_rendition(
     ).one_or_none()
     if row is None:  # there was one already
         earlier = {"account": account, "of_fingerprint": fingerprint}
-        row = session.execute(BY_FINGERPRINT, earlier).one()
+        row = session.execute(BY_FINGERPRINT, earlier).one_or_none()
+    if row is None:
+        raise TryLater("the rendition that was first has just been forgotten")
     return Winner(row.id, row.key)

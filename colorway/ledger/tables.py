@@ -32,6 +32,7 @@ from sqlalchemy import (
     Uuid,
     false,
     func,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
@@ -118,7 +119,11 @@ class Image(Row):
     """A source picture: once per account, however often it is sent."""
 
     __tablename__ = "images"
-    __table_args__ = (UniqueConstraint("account_id", "sha256"),)
+    __table_args__ = (
+        UniqueConstraint("account_id", "sha256"),
+        # the few that killed workers; nobody looks for the others
+        Index(None, "deaths", sqlite_where=text("deaths > 0"), postgresql_where=text("deaths > 0")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
@@ -129,7 +134,7 @@ class Image(Row):
     width: Mapped[int]  # as viewers show it: the EXIF orientation is applied
     height: Mapped[int]
     frames: Mapped[int | None]  # known once a worker has decoded it
-    # leases that ran out while a colorway of it rendered alone, since one of them was finished
+    # leases that ran out while a colorway of it rendered alone; one that is finished clears it
     deaths: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime]
 
@@ -216,7 +221,7 @@ class Colorway(Row):
     fence: Mapped[int] = mapped_column(default=0)  # only the newest holder may write, see lease.py
     tries: Mapped[int] = mapped_column(default=0)  # failed so many times by its own fault
     attempts: Mapped[int] = mapped_column(default=0)  # claimed so many times; what clients see
-    # its last lease ran out, so the next attempt has its process to itself
+    # a lease of it ran out: until it is finished, its attempts have their process to themselves
     alone: Mapped[bool] = mapped_column(default=False, server_default=false())
     opened_at: Mapped[datetime] = mapped_column(server_default=func.now())  # ordered, or reopened
     queue_seen_at: Mapped[datetime]  # when its task was last known to be with the queue

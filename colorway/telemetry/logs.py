@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -17,8 +18,8 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(
 )
 
 
-def configure_logging(service: str, level: str) -> None:
-    """Send every line of this process to standard output, as JSON."""
+def configure_logging(service: str, level: str, *, to: TextIO | None = None) -> None:
+    """Send every line of this process to standard output, or elsewhere, as JSON."""
 
     def name_service(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         event["service"] = service
@@ -35,7 +36,7 @@ def configure_logging(service: str, level: str) -> None:
             structlog.processors.JSONRenderer(default=str),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(to or sys.stdout),
         cache_logger_on_first_use=True,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -52,4 +52,9 @@ class RequestMetrics(Metrics):
         self.delivered = self._count("tasks_delivered_total", "tasks handed to the queue")
         self.repairs = self._count(
             "reconciler_repairs_total", "what was lost and sent again", ("kind",)
+        )
+        self.drift = Gauge(
+            "ledger_drift",
+            "jobs whose counters the reconciler found wrong at its last call; must be 0",
+            registry=self.registry,
         )

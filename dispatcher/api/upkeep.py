@@ -11,6 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from colorway.errors import Malformed
 from colorway.ledger.connection import Ledger
+from colorway.ledger.repairs import last_drift
 from colorway.oidc import CallerCheck
 from colorway.telemetry.metrics import RequestMetrics
 from dispatcher.api.authentication import caller_of
@@ -40,6 +41,8 @@ def upkeep_routes(
     @routes.get("/metrics")
     def show_metrics() -> Response:
         caller_of(ledger, request, "admin")
+        with ledger.reading() as session:  # another process may have been the last to reconcile
+            metrics.drift.set(last_drift(session))
         return Response(metrics.exposition(), content_type=metrics.media_type)
 
     @routes.post("/internal/deliver")

@@ -27,6 +27,10 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("images") as images:
         images.add_column(sa.Column("deaths", sa.Integer(), server_default="0", nullable=False))
+    few = sa.text("deaths > 0")
+    op.create_index(
+        op.f("ix_images_deaths"), "images", ["deaths"], sqlite_where=few, postgresql_where=few
+    )
     with op.batch_alter_table("jobs") as jobs:
         jobs.create_index(op.f("ix_jobs_finished_at"), ["finished_at"])
     with op.batch_alter_table("renditions") as renditions:
@@ -51,6 +55,7 @@ def downgrade() -> None:
         renditions.drop_column("checked_at")
     with op.batch_alter_table("jobs") as jobs:
         jobs.drop_index(op.f("ix_jobs_finished_at"))
+    op.drop_index(op.f("ix_images_deaths"), "images")
     with op.batch_alter_table("images") as images:
         images.drop_column("deaths")
     with op.batch_alter_table("colorways") as colorways:

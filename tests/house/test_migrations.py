@@ -70,10 +70,18 @@ def shape_of(ledger):
         found.get_indexes,
     )
     return {
-        (table, look.__name__): sorted(str(thing) for thing in as_list(look(table)))
+        (table, look.__name__): sorted(in_words(thing) for thing in as_list(look(table)))
         for table in Row.metadata.tables
         for look in looks
     }
+
+
+def in_words(thing):
+    """Say it with the SQL of what it holds, whichever objects those are."""
+    options = thing.get("dialect_options") if isinstance(thing, dict) else None
+    if options:
+        thing = thing | {"dialect_options": {name: str(sql) for name, sql in options.items()}}
+    return str(thing)
 
 
 def as_list(found):

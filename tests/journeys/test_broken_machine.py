@@ -23,6 +23,7 @@ from colorway.lifecycle import MAX_TRIES
 from colorway.render_task import RenderTask
 from demo.client import Client, Job
 from demo.machine import QUEUES, TASK_CALLER, Machine
+from tests.builders import with_tries
 from tests.journeys.travel import (
     SEVEN,
     TWO,
@@ -40,7 +41,7 @@ def test_a_palette_that_fails_for_good_leaves_the_others(
 ) -> None:
     machine.worker.kill()
     job = client.submit(a_photo(tmp_path), named("one", "two", "three"))
-    _die_with(its_ledger, tasks_of(its_ledger)[1], times=MAX_TRIES)
+    _die_for_the_last_time(its_ledger, tasks_of(its_ledger)[1])
 
     _start(machine, "worker")
     done = finished(client, job)
@@ -165,14 +166,13 @@ def _start(machine: Machine, *names: str) -> None:
         service.wait_until_ready()
 
 
-def _die_with(ledger: Ledger, task: RenderTask, *, times: int) -> None:
-    """Play a worker that takes the lease and dies, again and again."""
+def _die_for_the_last_time(ledger: Ledger, task: RenderTask) -> None:
+    """Play a worker that takes the lease and dies, as others did before it."""
     moment = datetime.now(UTC) - timedelta(hours=1)
-    for _ in range(times):
-        with ledger.transaction() as session:
-            held = lease.claim(session, task, now=moment, lease_for=timedelta(seconds=1))
-        assert isinstance(held, Claim)
-        moment += timedelta(minutes=1)
+    with ledger.transaction() as session:
+        with_tries(session, task, MAX_TRIES - 1)
+        held = lease.claim(session, task, now=moment, lease_for=timedelta(seconds=1))
+    assert isinstance(held, Claim)
 
 
 def _deliver_again(machine: Machine, tasks: list[RenderTask]) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from colorway.errors import LeaseLost
 from colorway.job import JobStatus, Priority
-from colorway.ledger.lease import claim, fail, finish, give_back, take_back
+from colorway.ledger.lapse import take_back
+from colorway.ledger.lease import claim, fail, finish, give_back
 from colorway.ledger.outbox import told, undelivered
 from colorway.ledger.tables import colorways, jobs
 from colorway.lifecycle import MAX_TRIES, Status

@@ -7,7 +7,8 @@ import pytest
 from colorway.errors import LeaseLost, NotFound
 from colorway.job import JobStatus
 from colorway.ledger.commands import cancel_job
-from colorway.ledger.lease import claim, fail, give_back, renew, take_back
+from colorway.ledger.lapse import take_back
+from colorway.ledger.lease import claim, fail, give_back, renew
 from colorway.ledger.outbox import nudge_again, undelivered
 from colorway.ledger.progress import progress_of
 from colorway.ledger.tables import colorways, jobs

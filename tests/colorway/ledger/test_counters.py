@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from colorway.errors import LeaseLost
-from colorway.ledger.lease import Claim, Lapse, claim, expired, fail, give_back, take_back
+from colorway.ledger.lapse import Lapse, expired, take_back
+from colorway.ledger.lease import Claim, claim, fail, give_back
 from colorway.ledger.tables import colorways, jobs
 from colorway.lifecycle import MAX_TRIES, Status
 from tests.builders import BROKEN, MINUTE, NOON, a_job, finish_it, row_of

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import update
 
 from colorway.job import JobStatus
-from colorway.ledger.lease import Claim, Lapse, claim, expired, fail, renew, take_back
+from colorway.ledger.lapse import Lapse, expired, take_back
+from colorway.ledger.lease import Claim, claim, fail, renew
 from colorway.ledger.outbox import told, undelivered
 from colorway.ledger.tables import colorways, jobs
 from colorway.lifecycle import MAX_TRIES, Status
@@ -21,7 +22,7 @@ def test_a_claim_takes_a_pending_colorway(session):
 
     held = claim(session, task, now=NOON, lease_for=MINUTE)
 
-    assert held == Claim(task.colorway, job, fence=1, tries=0, attempt=1)
+    assert held == Claim(task.colorway, job, fence=1, tries=0, attempt=1, alone=False)
     row = row_of(session, colorways, task.colorway)
     assert (row.status, row.leased_until, row.started_at) == (
         Status.PROCESSING,
@@ -91,7 +92,7 @@ def test_an_expired_lease_is_taken_over_and_counts_as_a_try(session):
 
     second = claim(session, task, now=LATER, lease_for=MINUTE)
 
-    assert second == Claim(task.colorway, job, fence=2, tries=1, attempt=2)
+    assert second == Claim(task.colorway, job, fence=2, tries=1, attempt=2, alone=True)
     assert row_of(session, colorways, task.colorway).started_at == NOON
     assert row_of(session, jobs, job).processing == 1
 

@@ -10,15 +10,29 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import create_engine, text, update
 
-from colorway.errors import LeaseLost
+from colorway.errors import LeaseLost, TryLater
 from colorway.job import Priority
-from colorway.ledger.commands import cancel_job
-from colorway.ledger.lease import claim, fail, give_back, take_back
+from colorway.ledger.commands import cancel_job, retry_job
+from colorway.ledger.lapse import condemn, give_up, take_back
+from colorway.ledger.lease import claim, fail, give_back
 from colorway.ledger.outbox import replace_lost, seen, told, undelivered
 from colorway.ledger.progress import lock_job_of
+from colorway.ledger.repairs import forget_rendition, repair_counters
 from colorway.ledger.tables import colorways, jobs
+from colorway.lifecycle import Status
 from colorway.render_task import Nudge
-from tests.builders import BROKEN, MINUTE, NOON, a_claim, a_job, counts_of, finish_it, row_of
+from tests.builders import (
+    BROKEN,
+    MINUTE,
+    NOON,
+    a_claim,
+    a_job,
+    an_image,
+    counts_of,
+    finish_it,
+    row_of,
+    statuses_of,
+)
 
 LATER = NOON + 2 * MINUTE
 
@@ -33,6 +47,12 @@ WRITERS = {
     "cancel": lambda session, task, held: cancel_job(
         session, row_of(session, jobs, held.job).account_id, held.job, now=LATER
     ),
+    "retry": lambda session, task, held: retry_job(
+        session, row_of(session, jobs, held.job).account_id, held.job, None, now=LATER
+    ),
+    "give up": lambda session, task, held: give_up(session, task.colorway, before=LATER, now=LATER),
+    "condemn": lambda session, task, held: condemn(session, task, now=LATER),
+    "repair counters": lambda session, task, held: repair_counters(session, held.job, now=LATER),
     "replace lost": lambda session, task, held: replace_lost(
         session, Nudge(task, 0, Priority.NORMAL), now=LATER
     ),
@@ -168,3 +188,71 @@ def test_two_deliveries_forget_the_same_entries_in_one_order(postgres_ledger, wa
 
     with postgres_ledger.reading() as session:
         assert undelivered(session, job, most=2) == []
+
+
+def test_a_counter_repair_waits_for_an_open_finish_and_then_counts_it(postgres_ledger, watcher):
+    """One UPDATE with a counting subselect would write what was true before the wait."""
+    with postgres_ledger.transaction() as session:
+        job, [task, wrong] = a_job(session, palettes=("nord", "ink"))
+        held = a_claim(session, task)
+        a_claim(session, wrong)
+        session.execute(update(jobs).values(processing=7))
+
+    with ThreadPoolExecutor(1) as pool:
+        with postgres_ledger.transaction() as session:
+            finish_it(session, held)
+            repairing = pool.submit(
+                in_transaction, postgres_ledger, repair_counters, job, now=LATER
+            )
+            wait_until_one_waits(watcher)
+        drift = repairing.result(timeout=10)
+
+    assert (drift.said["processing"], drift.is_so["processing"]) == (6, 1)
+    with postgres_ledger.reading() as session:
+        counters, rows = counts_of(session, job)
+        assert counters == rows
+
+
+def test_a_finish_cannot_point_to_a_picture_that_is_being_forgotten(postgres_ledger, watcher):
+    with postgres_ledger.transaction() as session:
+        image = an_image(session)
+        [lost, same] = [a_job(session, image=image)[1][0] for _ in range(2)]
+        finish_it(session, a_claim(session, lost))
+        picture = row_of(session, colorways, lost.colorway).rendition_id
+        held = a_claim(session, same)
+
+    with ThreadPoolExecutor(1) as pool:
+        with postgres_ledger.transaction() as session:
+            forget_rendition(session, picture, now=LATER)
+            finishing = pool.submit(in_transaction, postgres_ledger, finish_it, held)
+            wait_until_one_waits(watcher)
+        error = finishing.exception(timeout=10)
+
+    assert error is None or isinstance(error, TryLater)
+    with postgres_ledger.reading() as session:
+        assert row_of(session, colorways, lost.colorway).rendition_id is None
+
+
+def test_a_picture_is_not_forgotten_before_an_open_finish_that_points_to_it(
+    postgres_ledger, watcher
+):
+    with postgres_ledger.transaction() as session:
+        image = an_image(session)
+        [(_, [lost]), (job, [same])] = [a_job(session, image=image) for _ in range(2)]
+        finish_it(session, a_claim(session, lost))
+        picture = row_of(session, colorways, lost.colorway).rendition_id
+        held = a_claim(session, same)
+
+    with ThreadPoolExecutor(1) as pool:
+        with postgres_ledger.transaction() as session:
+            finish_it(session, held)
+            forgetting = pool.submit(
+                in_transaction, postgres_ledger, forget_rendition, picture, now=LATER
+            )
+            wait_until_one_waits(watcher)
+        reopened = forgetting.result(timeout=10)
+
+    assert job in reopened
+    with postgres_ledger.reading() as session:
+        assert statuses_of(session, job) == [Status.PENDING]
+        assert counts_of(session, job)[0] == counts_of(session, job)[1]
