@@ -169,6 +169,7 @@ REOPEN = (
     .values(
         status=Status.PENDING,
         epoch=colorways.c.epoch + 1,
+        nudge=colorways.c.nudge + 1,  # so that the reconciler delivers it at once
         fence=colorways.c.fence + 1,
         tries=0,
         cached=False,
@@ -202,14 +203,14 @@ def note_checked(session: Session, rendition: UUID, *, now: datetime) -> None:
     session.execute(CHECKED, {"rendition": rendition, "now": now})
 
 
-def forget_rendition(session: Session, rendition: UUID, *, now: datetime) -> list[UUID]:
+def forget_rendition(session: Session, rendition: UUID, *, now: datetime) -> list[UUID] | None:
     """Open every colorway anew whose picture this was, forget it, and return the jobs concerned.
 
-    The rendition is locked first, as by a finish that points to it, and then the jobs, in the one
+    None if it is forgotten already. The rendition is locked first, as by a finish that points to it, and then the jobs, in the one
     order for whoever locks several.
     """
     if session.execute(LOCK_RENDITION, {"rendition": rendition}).one_or_none() is None:
-        return []
+        return None
     session.execute(LOCK_ITS_JOBS, {"rendition": rendition}).all()
     error = {"code": "object-missing", "detail": "its picture was lost, and is rendered again"}
     reopening = {"rendition": rendition, "now": now, "what": error}

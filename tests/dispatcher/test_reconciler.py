@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 import structlog
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from colorway.errors import TryLater
-from colorway.ledger.lease import Claim, claim
-from colorway.lifecycle import MAX_TRIES, Status
+from colorway.image_keys import thumbnail_key
+from colorway.ledger.lease import Claim, claim, finish
+from colorway.ledger.renditions import StoredRendition, record_rendition
+from colorway.ledger.tables import jobs
+from colorway.lifecycle import MAX_DEATHS, MAX_TRIES, Status
 from colorway.render_task import RenderTask
 from demo.supervisor import free_port
 from dispatcher.reconciler import Reconciler, Repairs, reconcile_every
-from tests.builders import MINUTE, with_tries
-from tests.dispatcher.stage import Stage, local_queue, on_stage
+from tests.builders import DAY, MINUTE, TIMINGS, row_of, with_deaths, with_tries
+from tests.dispatcher.stage import Stage, a_png, local_queue, on_stage
+from tests.fakes import StoreInMemory
 
 NOTHING = Repairs()
 SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
 
 
 def now() -> datetime:
@@ -31,6 +42,56 @@ def leased(stage: Stage, colorway: UUID, *, at: datetime, lasts: timedelta = MIN
     with stage.ledger.transaction() as session:
         held = claim(session, RenderTask(colorway, 0), now=at, lease_for=lasts)
     assert isinstance(held, Claim)
+
+
+def image_of(session: Session, job: str) -> UUID:
+    image: UUID = row_of(session, jobs, UUID(job)).image_id
+    return image
+
+
+def drift_of(stage: Stage) -> float:
+    """Return the drift as a scrape of the metrics tells it."""
+    lines = stage.get("/metrics").text.splitlines()
+    (line,) = (line for line in lines if line.startswith("ledger_drift "))
+    return float(line.split()[1])
+
+
+def completed(stage: Stage, job: str) -> str:
+    """Finish the job's only colorway with a picture that lies in the store, and return its key."""
+    (row,) = stage.rows(job)
+    key, body = f"studio/colorways/{row.id}.png", a_png()
+    digest = hashlib.sha256(body).hexdigest()
+    for each in (key, thumbnail_key(key)):
+        stage.store.put(each, BytesIO(body), size=len(body), sha256=digest, media_type="image/png")
+    stored = StoredRendition(key, digest, len(body), "png", width=8, height=6)
+    with stage.ledger.transaction() as session:
+        held = claim(session, RenderTask(row.id, 0), now=now(), lease_for=MINUTE)
+        assert isinstance(held, Claim)
+        account, print_ = stage.account, row.fingerprint
+        picture = record_rendition(session, account, print_, stored, now=now())
+        finish(session, held, picture.id, TIMINGS, now=now())
+    return key
+
+
+def lose(stage: Stage, key: str) -> None:
+    stage.store.delete(key)
+
+
+def lose_thumbnail(stage: Stage, key: str) -> None:
+    stage.store.delete(thumbnail_key(key))
+
+
+def cut(stage: Stage, key: str) -> None:
+    _overwrite(stage, key, a_png()[:-1])
+
+
+def spoil(stage: Stage, key: str) -> None:
+    _overwrite(stage, key, a_png()[:-1] + b"?")
+
+
+def _overwrite(stage: Stage, key: str, body: bytes) -> None:
+    folder = Path(stage.settings.image_store.removeprefix("file://"))
+    (folder / key).write_bytes(body)
 
 
 @pytest.fixture
@@ -138,6 +199,105 @@ def test_while_the_queue_is_gone_leases_are_taken_back_all_the_same(away):
 
     assert away.rows(job)[0].status is Status.PENDING
     assert len(away.undelivered()) == 3  # two of the first delivery, one of the second
+
+
+def test_what_is_not_done_after_a_day_is_given_up(stage, reconciler):
+    job = stage.a_job("nord", "spring")["id"]
+
+    too_early = reconciler.reconcile(now=now() + 23 * HOUR)
+    repairs = reconciler.reconcile(now=now() + 25 * HOUR)
+
+    body = stage.get(f"/v1/jobs/{job}").json
+    assert (too_early.given_up, repairs.given_up) == (0, 2)
+    assert (body["status"], body["colorways"][0]["error"]["code"]) == ("failed", "timed-out")
+
+
+def test_what_is_pending_of_a_source_that_kills_workers_fails_in_every_job(stage, reconciler):
+    jobs = [stage.a_job("nord")["id"] for _ in range(2)]
+    with stage.ledger.transaction() as session:
+        with_deaths(session, image_of(session, jobs[0]), MAX_DEATHS)
+
+    repairs = reconciler.reconcile(now=now())
+
+    assert repairs == Repairs(condemned=2)
+    for job in jobs:
+        body = stage.get(f"/v1/jobs/{job}").json
+        assert (body["status"], body["done"]) == ("failed", True)
+        assert body["colorways"][0]["error"]["code"] == "source-kills-worker"
+
+
+def test_wrong_counters_are_mended_and_the_drift_is_told(stage, reconciler):
+    job = stage.a_job("nord")["id"]
+    with stage.ledger.transaction() as session:
+        session.execute(update(jobs).values(completed=1))
+
+    with structlog.testing.capture_logs() as lines:
+        repairs = reconciler.reconcile(now=now())
+    drift = drift_of(stage)
+    reconciler.reconcile(now=now())
+
+    assert repairs == Repairs(wrong_counters=1)
+    assert stage.get(f"/v1/jobs/{job}").json["counts"]["completed"] == 0
+    (told,) = (line for line in lines if line["event"] == "counters were wrong")
+    assert (str(told["job"]), told["said"]["completed"], told["rows"]["completed"]) == (job, 1, 0)
+    assert (drift, drift_of(stage)) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("harm", [lose, cut, spoil, lose_thumbnail])
+def test_a_picture_that_is_lost_or_spoilt_is_rendered_again(stage, reconciler, harm):
+    job = stage.a_job("nord")["id"]
+    key = completed(stage, job)
+    harm(stage, key)
+    soon, later = now() + 6 * DAY, now() + 8 * DAY
+
+    too_early = reconciler.reconcile(now=soon)
+    repairs = reconciler.reconcile(now=later)
+
+    (row,) = stage.rows(job)
+    assert too_early.lost_pictures == 0
+    assert (repairs.lost_pictures, repairs.silent_outbox) == (1, 1)
+    assert (row.status, row.epoch) == (Status.PENDING, 1)
+    assert not stage.is_stored(key)
+
+
+def test_a_picture_that_is_as_it_should_be_is_looked_at_once_a_while(stage, reconciler):
+    job = stage.a_job("nord")["id"]
+    key = completed(stage, job)
+
+    repairs = reconciler.reconcile(now=now() + 8 * DAY)
+    lose(stage, key)
+    soon_after = reconciler.reconcile(now=now() + 9 * DAY)
+
+    assert (repairs.lost_pictures, soon_after.lost_pictures) == (0, 0)
+    assert stage.rows(job)[0].status is Status.COMPLETED
+
+
+def test_a_queue_that_lost_everything_is_refilled_by_one_call(stage, sqlite_ledger, tmp_path):
+    for _ in range(3):
+        stage.a_job(*(f"palette {number}" for number in range(150)))
+    while stage.undelivered():
+        stage.machinery.delivery.deliver_silent(before=now() + MINUTE, most=500)
+    with (
+        local_queue(tmp_path) as empty,
+        on_stage(sqlite_ledger, tmp_path, empty.grpc_address) as forgetful,
+    ):
+        repairs = forgetful.machinery.reconciler.reconcile(now=now() + 2 * MINUTE)
+
+    assert repairs == Repairs(lost_tasks=450, silent_outbox=450)
+
+
+def test_with_the_store_away_all_else_is_mended(stage, reconciler):
+    job = stage.a_job("nord")["id"]
+    leased(stage, stage.rows(job)[0].id, at=now())
+    completed(stage, stage.a_job("spring")["id"])
+    away = replace(reconciler, store=StoreInMemory())
+    away.store.is_away = True
+
+    with pytest.raises(TryLater):
+        away.reconcile(now=now() + 8 * DAY - HOUR)
+
+    assert stage.rows(job)[0].status is not Status.PROCESSING
+    assert stage.undelivered() == []
 
 
 def test_two_at_once_mend_a_thing_once(stage, reconciler):

@@ -201,7 +201,7 @@ def test_a_picture_that_is_forgotten_already_is_nobodys(session):
     lost = picture_of(session, task)
     forget_rendition(session, lost, now=LATER)
 
-    assert forget_rendition(session, lost, now=LATER) == []
+    assert forget_rendition(session, lost, now=LATER) is None
     assert row_of(session, colorways, task.colorway).epoch == 1
     assert row_of(session, jobs, job).version == 4
 
