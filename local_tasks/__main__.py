@@ -12,6 +12,7 @@ import typer
 
 from local_tasks.clock import SystemClock
 from local_tasks.errors import CannotStart
+from local_tasks.faults import NAMES, NO_FAULTS, Faults
 from local_tasks.oidc import TokenMint
 from local_tasks.queue_settings import RATE_FIELDS, RETRY_FIELDS, QueueSettings, parse_declaration
 from local_tasks.server import LocalTasks
@@ -50,6 +51,14 @@ def serve(
     allow_remote_targets: Annotated[
         bool, typer.Option("--allow-remote-targets", help="Let tasks go to other machines.")
     ] = False,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="What goes wrong on purpose, how probably (0 to 1); may be repeated."
+            f" Names: {', '.join(NAMES)}. max_delay is in seconds.",
+        ),
+    ] = None,
     ready_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also write the ready line here, once serving."),
@@ -67,6 +76,7 @@ def serve(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
     declared = dict(map(_declaration, queue or []))
+    faults = _faults(fault or [])
     with LocalTasks(
         data,
         queues=declared,
@@ -74,6 +84,7 @@ def serve(
         http_address=http,
         issuer=issuer,
         allow_remote_targets=allow_remote_targets,
+        faults=faults,
     ) as tasks:
         ready = json.dumps({"ready": True, "grpc": tasks.grpc_address, "http": tasks.http_url})
         if ready_file is not None:
@@ -107,6 +118,16 @@ def _declaration(text: str) -> tuple[str, QueueSettings]:
         return parse_declaration(text)
     except ValueError as error:
         raise CannotStart(f"--queue {text}: {error}") from error
+
+
+def _faults(assignments: list[str]) -> Faults:
+    faults = NO_FAULTS
+    for assignment in assignments:
+        try:
+            faults = faults.with_fault(assignment)
+        except ValueError as error:
+            raise CannotStart(f"--fault {assignment}: {error}") from error
+    return faults
 
 
 def _write_whole(path: Path, text: str) -> None:

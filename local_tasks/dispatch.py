@@ -12,9 +12,10 @@ from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
 
-from local_tasks.attempt import request_of
+from local_tasks.attempt import Request, request_of
 from local_tasks.clock import Clock
 from local_tasks.courier import Answer, Courier
+from local_tasks.faults import NO_FAULTS, Faults
 from local_tasks.lane import Lane
 from local_tasks.oidc import TokenMint
 from local_tasks.queue_settings import QueueSettings
@@ -28,12 +29,17 @@ AFTER_OUR_OWN_TROUBLE = 5.0
 # How long stop() waits for hung-up attempts to notice, in seconds.
 STOPPING_TAKES_AT_MOST = 1.0
 
+DROPPED = Answer(None, is_answered=False, trouble="answer lost on purpose")
+
 
 class Dispatcher:
-    def __init__(self, store: Store, mint: TokenMint, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, mint: TokenMint, clock: Clock, faults: Faults = NO_FAULTS
+    ) -> None:
         self._store = store
         self._mint = mint
         self._clock = clock
+        self._faults = faults
         self._courier = Courier()
         self._crew = Crew()
         self._lanes: dict[str, Lane] = {}
@@ -82,7 +88,7 @@ class Dispatcher:
 
     def schedule(self, name: str, due_at: float) -> None:
         if lane := self._lanes.get(queue_of(name)):
-            lane.add(name, due_at)
+            lane.add(name, self._faults.put_off(name, due_at))
 
     def forget(self, name: str) -> None:
         if lane := self._lanes.get(queue_of(name)):
@@ -111,21 +117,43 @@ class Dispatcher:
         task = self._store.begin_attempt(name, now=self._clock.now())
         if task is None:
             return None  # deleted between its turn and now
+        if self._faults.is_forgotten(name, task.dispatches):
+            self._store.end(name, now=self._clock.now())
+            return None
         request = request_of(task, self._mint)
-        answer = self._courier.deliver(
+        if not self._faults.has_twin_beside(name, task.dispatches):
+            return self._send_and_note(task, request, settings)
+        twin = threading.Thread(target=self._send, args=(request,), name="attempt", daemon=True)
+        twin.start()
+        try:
+            return self._send_and_note(task, request, settings)
+        finally:
+            twin.join()  # both share one place in the lane
+
+    def _send_and_note(
+        self, task: StoredTask, request: Request, settings: QueueSettings
+    ) -> float | None:
+        answer = self._send(request)
+        if self._is_stopping and not answer.is_answered:
+            return None  # we hung up ourselves, which says nothing about the target
+        if answer.is_success and self._faults.is_answer_dropped(task.name, task.dispatches):
+            answer = DROPPED
+        now = self._clock.now()
+        if answer.is_success:
+            self._store.end(task.name, now=now)
+            if self._faults.has_twin_behind(task.name, task.dispatches):
+                self._send(request)
+            return None
+        return self._note_failure(task, answer, settings, now)
+
+    def _send(self, request: Request) -> Answer:
+        return self._courier.deliver(
             request.method,
             request.url,
             headers=request.headers,
             body=request.body,
             deadline=request.deadline,
         )
-        if self._is_stopping and not answer.is_answered:
-            return None  # we hung up ourselves, which says nothing about the target
-        now = self._clock.now()
-        if answer.is_success:
-            self._store.end(name, now=now)
-            return None
-        return self._note_failure(task, answer, settings, now)
 
     def _note_failure(
         self, task: StoredTask, answer: Answer, settings: QueueSettings, now: float
@@ -151,7 +179,7 @@ class Dispatcher:
         log.warning(
             "attempt failed: retry_in=%.1fs task=%s status=%s attempts=%s %s", pause, *facts
         )
-        return now + pause if is_kept else None
+        return self._faults.put_off(task.name, now + pause) if is_kept else None
 
 
 class Crew:

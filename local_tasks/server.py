@@ -17,6 +17,7 @@ import grpc
 from local_tasks.clock import Clock, SystemClock
 from local_tasks.dispatch import Dispatcher
 from local_tasks.errors import CannotStart
+from local_tasks.faults import NO_FAULTS, Faults
 from local_tasks.oidc import TokenMint, new_key_pem
 from local_tasks.queue_settings import QueueSettings
 from local_tasks.service import CloudTasks
@@ -43,6 +44,7 @@ class LocalTasks:
     allow_remote_targets   whether tasks may be sent to other machines
     clock                  runs schedules, back-off, rates, names and tokens; not the deadline
     shortest_deadline      seconds; the cloud's 15, or less so that a test can miss one
+    faults                 what goes wrong on purpose; nothing unless told
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class LocalTasks:
         allow_remote_targets: bool = False,
         clock: Clock | None = None,
         shortest_deadline: float = SHORTEST_DEADLINE,
+        faults: Faults = NO_FAULTS,
     ) -> None:
         clock = clock or SystemClock()
         grpc_host, grpc_port = loopback_address(grpc_address)
@@ -86,10 +89,12 @@ class LocalTasks:
 
         mint = TokenMint(self._signing_key(), issuer=self.issuer, clock=clock)
         self._store.put_fact("issuer", self.issuer)
-        self._dispatcher = Dispatcher(self._store, mint, clock)
+        self._dispatcher = Dispatcher(self._store, mint, clock, faults)
         rules = TaskRules(allow_remote_targets, shortest_deadline)
         service = CloudTasks(self._store, self._dispatcher, rules, clock)
         self._calls.add_generic_rpc_handlers((service.handlers(),))
+        if faults != NO_FAULTS:
+            log.warning("faults on purpose: %s", faults)
         # The keys first: what the dispatcher sends may be checked at once.
         self._web.start(mint.certificates(), issuer=self.issuer)
         self._dispatcher.start()

@@ -31,7 +31,10 @@ class Received:
 
 @dataclass
 class Target:
-    """Answers with its list of statuses, then 204 for ever; hold() keeps callers waiting."""
+    """Answers with its list of statuses, then 204 for ever; hold() keeps callers waiting.
+
+    hold(only=1) keeps only the first delivery of each task waiting.
+    """
 
     url: str = ""
     statuses: list[int] = field(default_factory=list)
@@ -39,10 +42,12 @@ class Target:
     received: list[Received] = field(default_factory=list)
     busy: int = 0
     busiest: int = 0
+    held: int | None = None
     is_open: threading.Event = field(default_factory=threading.Event)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def hold(self) -> None:
+    def hold(self, *, only: int | None = None) -> None:
+        self.held = only
         self.is_open.clear()
 
     def release(self) -> None:
@@ -62,11 +67,16 @@ class Target:
             self.busy += 1
             self.busiest = max(self.busiest, self.busy)
             status = self.statuses.pop(0) if self.statuses else 204
+            is_held = self.held is None or self.held == self._deliveries_of(request.task_id)
             self.changed.notify_all()
-        self.is_open.wait(SOON)
+        if is_held:
+            self.is_open.wait(SOON)
         with self.changed:
             self.busy -= 1
         return status
+
+    def _deliveries_of(self, task_id: str) -> int:
+        return sum(request.task_id == task_id for request in self.received)
 
 
 def handler_of(target: Target) -> type[BaseHTTPRequestHandler]:

@@ -73,6 +73,30 @@ def test_every_task_survives_kill_9(serve: Serve, target: Target):
     assert len(counts) <= 508
 
 
+def test_every_task_survives_kill_9_in_the_middle_of_faults(serve: Serve, target: Target):
+    declared = ["--queue", f"{QUEUE},max_concurrent_dispatches=4,min_backoff=0.1,max_backoff=0.1"]
+    for fault in ("deliver_twice=0.5", "drop_answer=0.5", "delay=0.5", "max_delay=0.2"):
+        declared += ["--fault", fault]
+    process, ready = serve(*declared, "--fault", "reorder=0.5")
+    target.hold()
+    with client_at(ready["grpc"]) as client:
+        for number in range(40):
+            task = {"name": f"{QUEUE}/tasks/t{number}", "http_request": {"url": target.url}}
+            client.create_task(parent=QUEUE, task=task)
+    target.wait_for(4)
+    process.kill()
+    process.wait(SOON)
+    target.release()
+
+    second, _ = serve(*declared)
+    target.wait_until(lambda: len({request.task_id for request in target.received}) == 40)
+    second.send_signal(signal.SIGTERM)
+
+    said = "".join(p.communicate(timeout=SOON)[1] for p in (process, second))
+    for fault in ("delivered twice", "answer dropped", "delayed", "reordered"):
+        assert f" WARNING fault: {fault}: task={QUEUE}/tasks/t" in said
+
+
 def test_a_second_server_on_the_file_is_refused(serve: Serve, tmp_path: Path):
     serve()
 
@@ -157,6 +181,11 @@ def test_a_token_is_minted_beside_the_running_server(serve: Serve, tmp_path: Pat
             "unknown queue setting 'speed'",
         ),
         (["serve", "--data", "q.db", "--queue", f"{QUEUE},min_backoff=x"], "must be a number"),
+        (
+            ["serve", "--data", "q.db", "--fault", "delay=2"],
+            "--fault delay=2: delay is a probability",
+        ),
+        (["serve", "--data", "q.db", "--fault", "speed=1"], "there is no fault 'speed'; there are"),
         (["serve", "--data", "no/where/q.db"], "cannot be used: No such file or directory"),
         (["serve", "--data", "q.db", *ANY_PORTS, "--ready-file", "no/f"], "cannot be written"),
         (["token", "--data", "q.db", "--audience", "a", "--account", "b"], "cannot be read"),
@@ -183,7 +212,16 @@ def test_a_bad_argument_is_one_line_and_exit_2(
 def test_help_names_the_commands_and_every_setting():
     everything = run("--help").stdout + run("serve", "--help").stdout
 
-    for word in ("serve", "token", "--data", "--queue", "max_concurrent_dispatches", "min_backoff"):
+    for word in (
+        "serve",
+        "token",
+        "--data",
+        "--queue",
+        "max_concurrent_dispatches",
+        "min_backoff",
+        "--fault",
+        "drop_answer",
+    ):
         assert word in everything
 
 
