@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from colorway.errors import TryLater
 from colorway.image_keys import thumbnail_key
+from colorway.job import Priority
 from colorway.ledger.lease import Claim, claim, finish
 from colorway.ledger.renditions import StoredRendition, record_rendition
 from colorway.ledger.tables import jobs
@@ -298,6 +299,23 @@ def test_with_the_store_away_all_else_is_mended(stage, reconciler):
 
     assert stage.rows(job)[0].status is not Status.PROCESSING
     assert stage.undelivered() == []
+
+
+def test_a_queue_that_is_away_for_an_hour_costs_the_hour_and_nothing_else(away, stage):
+    jobs = [away.a_job("nord", "spring", priority=priority)["id"] for priority in Priority]
+    began = now()
+
+    for minute in range(10, 60, 10):
+        with pytest.raises(TryLater):
+            away.machinery.reconciler.reconcile(now=began + minute * MINUTE)
+    repairs = stage.machinery.reconciler.reconcile(now=began + HOUR)
+
+    assert repairs == Repairs(silent_outbox=6)
+    assert stage.undelivered() == []
+    for job in jobs:
+        assert {(row.status, row.tries, row.nudge) for row in stage.rows(job)} == {
+            (Status.PENDING, 0, 0)
+        }
 
 
 def test_two_at_once_mend_a_thing_once(stage, reconciler):
