@@ -54,11 +54,16 @@ class Machine:
     """Three processes and the data folder they share."""
 
     def __init__(
-        self, data: Path, *, ports: Ports | None = None, settings: Mapping[str, str] | None = None
+        self,
+        data: Path,
+        *,
+        ports: Ports | None = None,
+        settings: Mapping[str, str] | None = None,
+        database_url: str | None = None,
     ) -> None:
         self.data = data.resolve()
         self.ports = ports or Ports()
-        self.database_url = f"sqlite:///{self.data / 'ledger.db'}"
+        self.database_url = database_url or f"sqlite:///{self.data / 'ledger.db'}"
         self.dispatcher_url = f"http://127.0.0.1:{self.ports.dispatcher}"
         self.worker_url = f"http://127.0.0.1:{self.ports.worker}"
         self.queue_url = f"http://127.0.0.1:{self.ports.queue_http}"
@@ -144,6 +149,7 @@ class Machine:
             "DISPATCHER_URL": self.dispatcher_url,
             "WORKER_URL": self.worker_url,
             "RECONCILE_EVERY": "10",
+            "TASK_UNSEEN_FOR": "10",
         }
 
     def _link_signing_key(self) -> str:

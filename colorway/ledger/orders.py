@@ -44,6 +44,8 @@ class Order:
     ordered_at: datetime
     status: Status
     leased_until: datetime | None
+    alone: bool
+    """Whether an attempt that begins now has its process to itself, as claim() would say."""
 
     def is_leased(self, *, now: datetime) -> bool:
         """Whether an attempt holds the lease, as claim() would see it."""
@@ -67,6 +69,7 @@ ORDER = (
         colorways.c.fingerprint,
         colorways.c.status,
         colorways.c.leased_until,
+        colorways.c.alone,
         images.c.id.label("image_id"),
         images.c.key.label("image_key"),
         images.c.sha256,
@@ -74,6 +77,7 @@ ORDER = (
         images.c.width,
         images.c.height,
         images.c.frames,
+        images.c.deaths,
     )
     .select_from(
         colorways.join(jobs, colorways.c.job_id == jobs.c.id).join(
@@ -110,4 +114,6 @@ def order_of(session: Session, task: RenderTask) -> Order | None:
         ordered_at=row.created_at,
         status=row.status,
         leased_until=row.leased_until,
+        # of one that is processing, an attempt only begins where the lease has run out
+        alone=row.alone or row.deaths > 0 or row.status is Status.PROCESSING,
     )

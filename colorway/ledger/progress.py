@@ -179,7 +179,9 @@ COLORWAY_PAGE = (
 
 COLORWAY_PAGE_BY_STATUS = COLORWAY_PAGE.where(colorways.c.status == bindparam("status"))
 
-ONE_COLORWAY = COLORWAYS.where(colorways.c.key == bindparam("key"))
+ONE_COLORWAY = COLORWAYS.add_columns(colorways.c.rendition_id).where(
+    colorways.c.key == bindparam("key")
+)
 
 
 def find_job(session: Session, account: UUID, job: UUID) -> Record:

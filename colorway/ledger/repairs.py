@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import bindparam, case, delete, func, or_, select, update
@@ -27,6 +27,8 @@ from colorway.ledger.tables import (
     renditions,
 )
 from colorway.lifecycle import FINAL, Status
+
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NOW = bindparam("now", type_=UtcDateTime)
 _COUNTED = tuple(status for status in Status if status is not Status.PENDING)
@@ -203,11 +205,16 @@ def note_checked(session: Session, rendition: UUID, *, now: datetime) -> None:
     session.execute(CHECKED, {"rendition": rendition, "now": now})
 
 
+def doubt(session: Session, rendition: UUID) -> None:
+    """Let this picture be the next that is looked at: somebody has missed it."""
+    session.execute(CHECKED, {"rendition": rendition, "now": NEVER})
+
+
 def forget_rendition(session: Session, rendition: UUID, *, now: datetime) -> list[UUID] | None:
     """Open every colorway anew whose picture this was, forget it, and return the jobs concerned.
 
-    None if it is forgotten already. The rendition is locked first, as by a finish that points to it, and then the jobs, in the one
-    order for whoever locks several.
+    None if it is forgotten already. The rendition is locked first, as by a finish that points to
+    it, and then the jobs, in the one order for whoever locks several.
     """
     if session.execute(LOCK_RENDITION, {"rendition": rendition}).one_or_none() is None:
         return None

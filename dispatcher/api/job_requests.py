@@ -1,4 +1,4 @@
-"""Untrusted JSON → JobRequest. Everything wrong is told at once, each with its pointer.
+"""Untrusted JSON → JobRequest, or the keys to retry. What is wrong is told at once, with pointers.
 
 The models are strict about names (a typo in `pallettes` must never cost a render) and are the
 source of the OpenAPI document's request schemas.
@@ -35,8 +35,13 @@ MAX_METADATA = 20
 MAX_METADATA_VALUE = 500
 MAX_EDGE = 16_383
 
+MOST_KEYS = 500
+"""So many colorways of a job can be named in one call."""
+
 MOST_FLAWS = 10_000
 """So many are listed; 500 palettes of 16 colours have room for no more."""
+
+IDEMPOTENCY_KEY_PATTERN = r"^[ -~]{1,255}$"
 
 _IN_FRAGMENT = "~!$&'()*+,;=:@"
 
@@ -101,6 +106,15 @@ class JobIn(Model):
     metadata: dict[MetadataKey, MetadataValue] = Field(default={}, max_length=MAX_METADATA)
 
 
+class RetryIn(Model):
+    """Which colorways to retry; left out, all that failed or were cancelled."""
+
+    keys: Annotated[
+        list[str] | None,
+        Field(min_length=1, max_length=MOST_KEYS, json_schema_extra={"uniqueItems": True}),
+    ] = None
+
+
 def parse_job_request(body: bytes, *, with_upload: bool, max_palettes: int) -> JobRequest:
     """Return the job in this JSON, or raise Malformed or InvalidRequest with every flaw."""
     document = _read_json(body)
@@ -128,6 +142,25 @@ def parse_job_request(body: bytes, *, with_upload: bool, max_palettes: int) -> J
         reuse=wanted.reuse,
         metadata=wanted.metadata,
     )
+
+
+def parse_retry_request(body: bytes) -> list[str] | None:
+    """Return the keys in this JSON, or None for all; raise Malformed or InvalidRequest."""
+    _read_json(body)
+    try:
+        keys = RetryIn.model_validate_json(body).keys
+    except ValidationError as error:
+        flaws = _flaws_of_fields(error)
+        raise InvalidRequest(_summary(flaws), flaws=tuple(flaws[:MOST_FLAWS])) from None
+    listed = keys or []
+    flaws = [
+        Flaw(f"#/keys/{index}", "duplicate-key", f"the key {key!r} is listed twice")
+        for index, key in enumerate(listed)
+        if key in listed[:index]
+    ]
+    if flaws:
+        raise InvalidRequest(_summary(flaws), flaws=tuple(flaws))
+    return keys
 
 
 def _orders(

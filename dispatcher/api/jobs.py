@@ -1,8 +1,9 @@
-"""/v1/jobs: submit, look, fetch pictures."""
+"""/v1/jobs: submit, look, cancel, retry, fetch pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
@@ -13,11 +14,12 @@ import structlog
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from colorway.errors import Conflict, Flaw, InvalidRequest, NotFound, WrongMediaType
+from colorway.errors import Conflict, Flaw, InvalidRequest, Malformed, NotFound, WrongMediaType
 from colorway.image_keys import thumbnail_key
 from colorway.image_store import ImageStore
 from colorway.ledger import progress
-from colorway.ledger.commands import cancel_job
+from colorway.ledger.commands import cancel_job, retry_job
+from colorway.ledger.repairs import doubt
 from colorway.lifecycle import Status
 from colorway.palette import is_key
 from dispatcher.api.authentication import caller_of
@@ -28,13 +30,23 @@ from dispatcher.api.bodies import (
     colorway_page_body,
     job_body,
 )
-from dispatcher.api.job_requests import parse_job_request
+from dispatcher.api.job_requests import (
+    IDEMPOTENCY_KEY_PATTERN,
+    parse_job_request,
+    parse_retry_request,
+)
 from dispatcher.api.uploads import MAX_JSON, Uploads, is_multipart
 from dispatcher.intake import Intake
 
 log = structlog.get_logger()
 
 MAX_PAGE = 500
+_IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
+
+
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
 
 
 def job_routes(
@@ -44,6 +56,7 @@ def job_routes(
     *,
     max_palettes: int,
     links_work_for: timedelta,
+    clock: Callable[[], datetime] = utc_now,
 ) -> Blueprint:
     """Return the routes of jobs and their colorways."""
     routes = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
@@ -53,22 +66,19 @@ def job_routes(
     def submit() -> Response:
         account = caller_of(ledger, request, "submit").account
         _refuse_unknown_parameters()
-        now = datetime.now(UTC)
+        key = _idempotency_key()
         if is_multipart(request):
             with uploads.picture_and_job(request) as (picture, document):
                 wanted = parse_job_request(document, with_upload=True, max_palettes=max_palettes)
-                job = intake.accept_job_with(account, wanted, picture, now=now)
+                accepted = intake.accept_job(account, wanted, picture, key=key, now=clock())
         elif request.mimetype == "application/json":
-            request.max_content_length = MAX_JSON
-            wanted = parse_job_request(
-                request.get_data(cache=False), with_upload=False, max_palettes=max_palettes
-            )
-            job = intake.accept_job(account, wanted, now=now)
+            wanted = parse_job_request(_document(), with_upload=False, max_palettes=max_palettes)
+            accepted = intake.accept_job(account, wanted, key=key, now=clock())
         else:
             raise WrongMediaType("send application/json, or multipart/form-data with a picture")
-        answer = _job_answer(account, job)
-        answer.status_code = 202
-        answer.headers["Location"] = f"/v1/jobs/{job}"
+        answer = _accepted_answer(account, accepted.job)
+        if accepted.is_replay:
+            answer.headers["Idempotency-Replayed"] = "true"
         return answer
 
     @routes.get("/<uuid:job>")
@@ -89,7 +99,7 @@ def job_routes(
         _refuse_unknown_parameters()
         _refuse_a_body()
         with ledger.transaction() as session:
-            end = cancel_job(session, account, job, now=datetime.now(UTC))
+            end = cancel_job(session, account, job, now=clock())
         if end is not None:
             log.info(
                 "job_finished",
@@ -98,6 +108,19 @@ def job_routes(
                 overall_seconds=end.overall.total_seconds(),
             )
         return _job_answer(account, job)
+
+    @routes.post("/<uuid:job>/retry")
+    def retry(job: UUID) -> Response:
+        account = caller_of(ledger, request, "submit").account
+        _refuse_unknown_parameters()
+        keys = _keys_to_retry()
+        with ledger.transaction() as session:
+            count = retry_job(session, account, job, keys, now=clock())
+        if count == 0:
+            raise Conflict("nothing of this has failed or was cancelled", code="nothing-to-retry")
+        log.info("job_retried", job=job, colorways=count)
+        intake.tell_queue(job)
+        return _accepted_answer(account, job)
 
     @routes.get("/<uuid:job>/colorways")
     def colorways(job: UUID) -> Response:
@@ -128,12 +151,31 @@ def job_routes(
         if row.status != Status.COMPLETED:
             raise Conflict(f"colorway {key!r} is {row.status}", code="not-ready")
         stored = thumbnail_key(row.rendition_key) if wants_thumbnail else row.rendition_key
+        _require_picture(stored, row.rendition_id)
         name = f"{key}{PurePosixPath(stored).suffix}"
         link = store.signed_url(stored, expires_in=links_work_for, download_name=name)
         return redirect(link, code=307)
 
+    def _require_picture(stored: str, rendition: UUID) -> None:
+        """Raise Conflict where a link would lead to nothing; the reconciler sees to it next."""
+        try:
+            store.stat(stored)
+        except NotFound as error:
+            with ledger.transaction() as session:
+                doubt(session, rendition)
+            log.error("picture missed", object=stored, rendition=rendition)
+            lost = "the picture was lost, and will be rendered again"
+            raise Conflict(lost, code="not-ready") from error
+
+    def _accepted_answer(account: UUID, job: UUID) -> Response:
+        answer = _job_answer(account, job)
+        answer.status_code = 202
+        answer.headers["Location"] = f"/v1/jobs/{job}"
+        answer.headers["Retry-After"] = "2"
+        return answer
+
     def _job_answer(account: UUID, job: UUID) -> Response:
-        now = datetime.now(UTC)
+        now = clock()
         with ledger.reading() as session:
             view = progress.job_view(session, account, job, most=COLORWAYS_SHOWN)
         answer = _json(job_body(view, now=now))
@@ -203,10 +245,30 @@ def _refuse_unknown_parameters(*known: str, flaws: Sequence[Flaw] = ()) -> None:
         raise InvalidRequest("the query is not valid", flaws=(*flaws, *unknown))
 
 
+def _idempotency_key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise Malformed("an Idempotency-Key has 1 to 255 characters of printable ASCII")
+    return key
+
+
+def _keys_to_retry() -> list[str] | None:
+    document = _document()
+    if not document.strip():
+        return None
+    if request.mimetype != "application/json":
+        raise WrongMediaType("send application/json, or no body to retry all")
+    return parse_retry_request(document)
+
+
+def _document() -> bytes:
+    request.max_content_length = MAX_JSON
+    return request.get_data(cache=False)
+
+
 def _refuse_a_body() -> None:
     """Raise InvalidRequest for a body that says anything: a typo must cost nothing."""
-    request.max_content_length = MAX_JSON
-    if request.get_data(cache=False).strip() not in (b"", b"{}"):
+    if _document().strip() not in (b"", b"{}"):
         raise InvalidRequest("this call takes no body")
 
 

@@ -12,13 +12,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from dispatcher.api.bodies import ColorwayBody, ColorwayPage, ImageBody, JobBody
-from dispatcher.api.job_requests import JobIn
+from dispatcher.api.job_requests import IDEMPOTENCY_KEY_PATTERN, JobIn, RetryIn
 from dispatcher.api.problems import MEDIA_TYPE, ProblemBody
 
 Schema = dict[str, Any]
 
 _SCHEMA = "#/components/schemas/{model}"
-_REQUESTS: tuple[type[BaseModel], ...] = (JobIn,)
+_REQUESTS: tuple[type[BaseModel], ...] = (JobIn, RetryIn)
 _ANSWERS: tuple[type[BaseModel], ...] = (
     JobBody,
     ColorwayPage,
@@ -32,13 +32,24 @@ _PROBLEMS = {
     401: "No API key, or one that is not known",
     403: "The API key lacks the scope",
     404: "There is no such thing, or it is another account's",
-    409: "Not ready yet",
+    409: "The state of things does not allow this now; `code` says which",
     413: "Too large",
     415: "A media type that is not read here",
     422: "Not valid; `errors` lists everything at once",
     503: "Not available right now; try again after `Retry-After` seconds",
 }
+_ACCEPTED = {
+    "Location": "The job's URL",
+    "ETag": "The job's `version`",
+    "Retry-After": "Look at the job again after so many seconds",
+}
 _BYTES: Schema = {"type": "string", "contentMediaType": "application/octet-stream"}
+_IDEMPOTENCY_KEY: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Repeat a submission under its key, and no second job is made; kept for a day",
+    "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY_PATTERN},
+}
 
 
 def openapi_routes(version: str) -> Blueprint:
@@ -87,8 +98,9 @@ def _paths() -> Schema:
             "post": _call(
                 "submit",
                 "Submit one image in many palettes",
-                {202: _json("The job is accepted", JobBody)},
-                problems=(400, 404, 413, 415, 422, 503),
+                {202: _accepted("The job is accepted", may_be_replay=True)},
+                problems=(400, 404, 409, 413, 415, 422, 503),
+                parameters=[_IDEMPOTENCY_KEY],
                 body={
                     "application/json": {"schema": _ref(JobIn)},
                     "multipart/form-data": {
@@ -121,6 +133,17 @@ def _paths() -> Schema:
                 {200: _json("The job, done", JobBody)},
                 problems=(404, 413, 422, 503),
                 parameters=[job],
+            )
+        },
+        "/v1/jobs/{job}/retry": {
+            "post": _call(
+                "retry_job",
+                "Render again what failed or was cancelled: all of it, or these keys",
+                {202: _accepted("The job, reopened")},
+                problems=(400, 404, 409, 413, 415, 422, 503),
+                parameters=[job],
+                body={"application/json": {"schema": _ref(RetryIn)}},
+                needs_body=False,
             )
         },
         "/v1/jobs/{job}/colorways": {
@@ -199,12 +222,13 @@ def _call(
     problems: tuple[int, ...] = (404,),
     parameters: list[Schema] | None = None,
     body: Schema | None = None,
+    needs_body: bool = True,
 ) -> Schema:
     call: Schema = {"operationId": operation, "summary": summary}
     if parameters:
         call["parameters"] = parameters
     if body:
-        call["requestBody"] = {"required": True, "content": body}
+        call["requestBody"] = {"required": needs_body, "content": body}
     call["responses"] = {str(status): answer for status, answer in answers.items()}
     call["responses"] |= {str(status): _problem(status) for status in (401, 403, *problems)}
     return call
@@ -226,6 +250,17 @@ def _json(description: str, model: type[BaseModel]) -> Schema:
         "description": description,
         "content": {"application/json": {"schema": _ref(model)}},
     }
+
+
+def _accepted(description: str, *, may_be_replay: bool = False) -> Schema:
+    headers = {name: _header(meaning) | {"required": True} for name, meaning in _ACCEPTED.items()}
+    if may_be_replay:
+        headers["Idempotency-Replayed"] = _header("`true` where an earlier request made this job")
+    return _json(description, JobBody) | {"headers": headers}
+
+
+def _header(description: str) -> Schema:
+    return {"description": description, "schema": {"type": "string"}}
 
 
 def _problem(status: int) -> Schema:

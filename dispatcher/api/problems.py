@@ -20,9 +20,14 @@ _TITLES = {
     "unauthenticated": "An API key is needed",
     "not-found": "There is no such thing",
     "not-ready": "Not ready yet",
+    "nothing-to-retry": "Nothing to retry",
+    "idempotency-in-progress": "The same request is under way",
+    "idempotency-mismatch": "The key belongs to another request",
     "unavailable": "Not available right now",
     "internal": "Something broke on our side",
 }
+_SOON = {"not-ready", "idempotency-in-progress"}
+"""Conflicts that go away by themselves."""
 
 
 class FlawBody(BaseModel):
@@ -60,7 +65,7 @@ def show_problems(app: Flask) -> None:
         answer = problem(error.status, error.code, error.detail, error.flaws)
         if error.status == 401:
             answer.headers["WWW-Authenticate"] = "Bearer"
-        if error.code == "not-ready":
+        if error.code in _SOON:
             answer.headers["Retry-After"] = "2"
         return answer
 
@@ -97,7 +102,7 @@ def problem(status: int, code: str, detail: str, flaws: tuple[Flaw, ...] = ()) -
         detail=detail,
         instance=request.path,
         code=code,
-        retryable=status in {429, 503} or code == "not-ready",
+        retryable=status in {429, 503} or code in _SOON,
         request_id=g.get("request_id"),
         errors=[_flaw_body(flaw) for flaw in flaws] or None,
     )

@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 
 from colorway.ledger.lease import fail
 from tests.builders import NOON
-from tests.dispatcher.stage import Stage, a_job_part, a_png, many_palettes, palettes
+from tests.dispatcher.stage import Stage, a_job_part, a_png, many_palettes, multipart, palettes
 from tests.dispatcher.test_show_job import ERROR, claimed, completed
 
 Document = dict[str, Any]
@@ -33,7 +33,19 @@ def errors_of(document: Document, path: str, method: str, answer: Any) -> list[s
     """Return in what this answer differs from what the document says of it."""
     said = document["paths"][path][method]["responses"][str(answer.status_code)]
     schema = said["content"][answer.content_type]["schema"]
-    return [error.message for error in validator(document, schema).iter_errors(answer.json)]
+    errors = [error.message for error in validator(document, schema).iter_errors(answer.json)]
+    headers = said.get("headers", {})
+    return errors + [
+        f"{name} is missing"
+        for name, header in headers.items()
+        if header.get("required") and name not in answer.headers
+    ]
+
+
+def submitted_once(stage: Stage, **options: Any) -> Any:
+    """Return the answer to a submission under a key, the same key every time."""
+    parts = multipart(("image", a_png(2)), ("job", a_job_part(**options)))
+    return stage.post("/v1/jobs", headers={"Idempotency-Key": "once"}, **parts)
 
 
 def test_the_document_is_valid_openapi_3_1(document):
@@ -69,7 +81,10 @@ def test_real_answers_are_as_it_says(stage, document):
         ("/v1/images", "post", stage.post("/v1/images", data=a_png(), content_type="image/png")),
         ("/v1/images/{image}", "get", stage.get(f"/v1/images/{image.json['id']}")),
         ("/v1/jobs", "post", job),
+        ("/v1/jobs", "post", submitted_once(stage)),
+        ("/v1/jobs", "post", submitted_once(stage)),
         (path, "get", stage.get(f"/v1/jobs/{id}")),
+        (f"{path}/retry", "post", stage.post(f"/v1/jobs/{id}/retry")),
         (f"{path}/colorways", "get", stage.get(f"/v1/jobs/{id}/colorways?limit=2")),
         (f"{path}/colorways/{{key}}", "get", stage.get(f"/v1/jobs/{id}/colorways/palette-0")),
         ("/health", "get", stage.get("/health")),
@@ -82,6 +97,8 @@ def test_real_answers_are_as_it_says(stage, document):
 def test_real_problems_are_as_it_says(stage, document):
     job = stage.a_job("nord")["id"]
     path = "/v1/jobs/{job}/colorways"
+    retry, id = "/v1/jobs/{job}/retry", f"/v1/jobs/{job}/retry"
+    submitted_once(stage)
     real = [
         ("/v1/jobs", "post", stage.post_bytes(b"{")),
         ("/v1/jobs", "post", stage.client.post("/v1/jobs")),
@@ -89,12 +106,19 @@ def test_real_problems_are_as_it_says(stage, document):
         ("/v1/jobs", "post", stage.post("/v1/jobs", data=b"x", content_type="text/plain")),
         ("/v1/jobs", "post", stage.post_bytes(b"x" * 2_000_000)),
         ("/v1/jobs", "post", stage.post_json({"palettes": [1]})),
+        ("/v1/jobs", "post", submitted_once(stage, priority="low")),
+        (retry, "post", stage.post(id)),
+        (retry, "post", stage.post(id, json={"keys": ["none"]})),
+        (retry, "post", stage.post(id, data=b"{", content_type="application/json")),
+        (retry, "post", stage.post(id, data={"keys": "nord"})),
         (path, "get", stage.get(f"/v1/jobs/{job}/colorways?limit=0")),
         (f"{path}/{{key}}", "get", stage.get(f"/v1/jobs/{job}/colorways/none")),
         (f"{path}/{{key}}/image", "get", stage.get(f"/v1/jobs/{job}/colorways/nord/image")),
     ]
 
-    assert [each[2].status_code for each in real] == [400, 401, 403, 415, 413, 422, 422, 404, 409]
+    statuses = [each[2].status_code for each in real]
+    assert statuses[:7] == [400, 401, 403, 415, 413, 422, 422]
+    assert statuses[7:] == [409, 422, 400, 415, 422, 404, 409]
     assert [errors_of(document, *each) for each in real] == [[]] * len(real)
 
 
@@ -126,11 +150,55 @@ def test_the_request_schema_is_as_strict_as_we_are(stage, document, change, is_v
     assert (said, done) == (is_valid, is_valid)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "is_valid"),
+    [
+        ({}, True),
+        ({"keys": None}, True),
+        ({"keys": ["nord", "ink"]}, True),
+        ({"keys": []}, False),
+        ({"keys": ["nord", "nord"]}, False),
+        ({"keys": ["nord"] * 501}, False),
+        ({"keys": [1]}, False),
+        ({"key": "nord"}, False),
+    ],
+    ids=lambda given: str(given)[:30],
+)
+def test_the_schema_of_a_retry_is_as_strict_as_we_are(stage, document, wanted, is_valid):
+    job = stage.a_job("nord", "ink")["id"]
+    stage.post(f"/v1/jobs/{job}/cancel")
+
+    said = validator(document, {"$ref": "#/components/schemas/RetryIn"}).is_valid(wanted)
+    done = stage.post(f"/v1/jobs/{job}/retry", json=wanted).status_code == 202
+
+    assert (said, done) == (is_valid, is_valid)
+    assert document["paths"]["/v1/jobs/{job}/retry"]["post"]["requestBody"]["required"] is False
+
+
+@pytest.mark.parametrize(
+    ("key", "is_valid"),
+    [("once", True), ('"a b"~', True), ("x" * 255, True), ("x" * 256, False), ("é", False)],
+    ids=lambda given: str(given)[:9],
+)
+def test_what_is_said_of_the_header_of_a_submission_is_what_is_done(stage, document, key, is_valid):
+    submission = document["paths"]["/v1/jobs"]["post"]
+    [header] = [said for said in submission["parameters"] if said["in"] == "header"]
+    parts = multipart(("image", a_png()), ("job", a_job_part()))
+
+    answers = [stage.post("/v1/jobs", headers={header["name"]: key}, **parts) for _ in range(2)]
+
+    replayed = submission["responses"]["202"]["headers"].keys() - {"Location", "ETag"}
+    assert validator(document, header["schema"]).is_valid(key) == is_valid
+    assert [answer.status_code for answer in answers] == [202 if is_valid else 400] * 2
+    assert (answers[1].headers.get("Idempotency-Replayed") == "true") == is_valid
+    assert replayed == {"Retry-After", "Idempotency-Replayed"}
+
+
 def test_every_request_schema_is_closed(document):
     multipart = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"][
         "multipart/form-data"
     ]
-    names = ("JobIn", "PaletteIn", "RenderIn", "OutputIn", "ImageRef")
+    names = ("JobIn", "PaletteIn", "RenderIn", "OutputIn", "ImageRef", "RetryIn")
     schemas = [document["components"]["schemas"][name] for name in names] + [multipart["schema"]]
 
-    assert [schema["additionalProperties"] for schema in schemas] == [False] * 6
+    assert [schema["additionalProperties"] for schema in schemas] == [False] * 7

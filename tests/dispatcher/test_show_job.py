@@ -208,6 +208,21 @@ def store(stage: Stage, key: str, data: bytes) -> None:
     stage.store.put(key, BytesIO(data), size=len(data), sha256="", media_type="image/png")
 
 
+@pytest.mark.parametrize("wanted", ["", "?thumbnail=1"])
+def test_a_picture_that_was_lost_is_no_redirect_to_nothing_and_is_rendered_again(stage, wanted):
+    job = stage.a_job("nord")["id"]
+    completed(stage, job)
+
+    lost = stage.get(f"/v1/jobs/{job}/colorways/nord/image{wanted}")
+    stage.machinery.reconciler.reconcile(now=datetime.now(UTC))
+    reopened = stage.get(f"/v1/jobs/{job}").json
+
+    assert (lost.status_code, lost.json["code"], lost.json["retryable"]) == (409, "not-ready", True)
+    assert lost.headers["Retry-After"] == "2"
+    assert (reopened["done"], reopened["counts"]["pending"]) == (False, 1)
+    assert reopened["colorways"][0]["error"]["code"] == "object-missing"
+
+
 def test_a_picture_that_is_not_there_yet_is_worth_another_try(stage):
     job = stage.a_job("nord")["id"]
 

@@ -11,6 +11,7 @@ from colorway.ledger.outbox import undelivered
 from colorway.ledger.progress import progress_of
 from colorway.ledger.renditions import record_rendition
 from colorway.ledger.repairs import (
+    doubt,
     forget_rendition,
     jobs_behind,
     jobs_in_doubt,
@@ -159,6 +160,15 @@ def test_the_picture_that_was_longest_unseen_is_looked_at_first(session):
     assert [row.id for row in unseen] == [winner.id for winner in found[1:]]
     assert longest_unseen(session, before=NOON, most=9) == []
     assert len(longest_unseen(session, before=LATER, most=1)) == 1
+
+
+def test_a_picture_that_somebody_missed_is_looked_at_next(session):
+    _, task = done(session)
+
+    doubt(session, picture_of(session, task))
+
+    [row] = longest_unseen(session, before=NOON, most=9)
+    assert row.id == picture_of(session, task)
 
 
 def test_a_lost_picture_is_forgotten_and_rendered_again_wherever_it_was_shown(session):
