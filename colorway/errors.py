@@ -97,11 +97,15 @@ class InvalidRequest(Refused):
 
 
 class TryLater(ColorwayError):
-    """Shared trouble: store, ledger or queue away, or no room here. `retry_after` is in seconds."""
+    """Shared trouble: store, ledger or queue away, or no room here. `retry_after` is in seconds.
 
-    def __init__(self, detail: str, *, retry_after: int = 5) -> None:
+    A colorway that must wait for that reason shows the `code` as its error.
+    """
+
+    def __init__(self, detail: str, *, retry_after: int = 5, code: str = "unavailable") -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+        self.code = code
 
 
 class LeaseLost(ColorwayError):

@@ -60,6 +60,7 @@ class Machine:
         ports: Ports | None = None,
         settings: Mapping[str, str] | None = None,
         database_url: str | None = None,
+        worker_app: str = "palette_worker.wsgi:app",
     ) -> None:
         self.data = data.resolve()
         self.ports = ports or Ports()
@@ -75,13 +76,13 @@ class Machine:
         self.queue = self._service("queue", self._queue_command(), environment, self.queue_url)
         self.worker = self._service(
             "worker",
-            _gunicorn("palette_worker"),
+            _gunicorn("palette_worker", worker_app),
             environment | {"PORT": str(self.ports.worker)},
             self.worker_url,
         )
         self.dispatcher = self._service(
             "dispatcher",
-            _gunicorn("dispatcher"),
+            _gunicorn("dispatcher", "dispatcher.wsgi:app"),
             environment | {"PORT": str(self.ports.dispatcher)},
             self.dispatcher_url,
         )
@@ -180,9 +181,9 @@ def migrate(database_url: str) -> None:
     command.upgrade(config, "head")
 
 
-def _gunicorn(service: str) -> list[str]:
+def _gunicorn(service: str, app: str) -> list[str]:
     configuration = str(HOUSE / service / "gunicorn.conf.py")
-    return [sys.executable, "-m", "gunicorn", "-c", configuration, f"{service}.wsgi:app"]
+    return [sys.executable, "-m", "gunicorn", "-c", configuration, app]
 
 
 def _keep_secret(file: Path, secret: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 from flask import Flask
+from tenacity import sleep_using_event
 
-from colorway.image_store import open_store
+from colorway.image_store import ImageStore, open_store
 from colorway.ledger.connection import Ledger
 from colorway.oidc import CallerCheck
 from colorway.telemetry.metrics import RenderMetrics
@@ -21,17 +22,19 @@ from palette_worker.steps import Bench
 _MAX_TASK_BYTES = 10_000  # a task carries ids only
 
 
-def create_app(settings: Settings) -> Flask:
+def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     """Return the worker; call it once per process, after fork.
 
-    Its bench is at `app.extensions["bench"]`, for SIGTERM to drain.
+    Pictures lie in the store of the settings, unless another one is given. The worker's bench is at
+    `app.extensions["bench"]`, for SIGTERM to drain.
     """
     metrics = RenderMetrics()
     ledger = Ledger(settings.database_url, pool_size=settings.threads + 2)  # + heartbeat, + drain
-    store = open_store(
+    store = store or open_store(
         settings.image_store, link_signing_key=settings.link_signing_key.get_secret_value()
     )
     heartbeat = Heartbeat(ledger, lease_for=settings.lease_for, every=settings.heartbeat_every)
+    draining = threading.Event()
     bench = Bench(
         ledger=ledger,
         store=store,
@@ -46,7 +49,8 @@ def create_app(settings: Settings) -> Flask:
         uploads=threading.BoundedSemaphore(settings.max_parallel_uploads),
         heartbeat=heartbeat,
         metrics=metrics,
-        draining=threading.Event(),
+        draining=draining,
+        pause=sleep_using_event(draining),
         lease_for=settings.lease_for,
         time_budget=settings.time_budget,
         slot_wait=settings.slot_wait,

@@ -6,6 +6,8 @@ one, nothing it wrote can be taken for another's.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -14,15 +16,19 @@ from structlog.contextvars import bound_contextvars
 
 from colorway.errors import Hopeless, LeaseLost, TryLater
 from colorway.ledger import lease
-from colorway.ledger.lease import Claim, Lapse
+from colorway.ledger.lapse import Lapse
+from colorway.ledger.lease import Claim
 from colorway.ledger.orders import Order, order_of
 from colorway.ledger.progress import JobEnd
 from colorway.lifecycle import Status, is_last_try
 from colorway.render_task import RenderTask
+from palette_worker.heartbeat import Debt
 from palette_worker.slots import Slot, weight_of
 from palette_worker.steps import Bench, Steps, check_draining
 
 log = structlog.get_logger()
+
+_SHARE_TO_WAIT = 0.75  # of the time budget; the rest is for rendering and a slow upload
 
 
 class Outcome(Enum):
@@ -40,6 +46,8 @@ class Broken(Exception):
 
 def attempt(task: RenderTask, bench: Bench) -> Outcome:
     """Do what the task asks, if there is anything to do.
+
+    A colorway that may kill its worker is rendered with nobody beside it.
 
     Raises TryLater where nothing is wrong with the colorway (no room, store or ledger away,
     stopping), and Broken for a bug of ours; the colorway has been given back then.
@@ -66,23 +74,39 @@ def _attempt(task: RenderTask, bench: Bench) -> Outcome:
         return Outcome.OVER
     if order.is_leased(now=bench.now()):
         return Outcome.HELD
+    until = bench.now() + bench.time_budget  # what it waits for room is taken off its time
     with (
         bound_contextvars(job=str(order.job), colorway=str(task.colorway), key=order.key),
-        bench.slots.hold(weight_of(order), wait_for=bench.slot_wait) as slot,
+        _room_for(order, bench) as slot,
     ):
         check_draining(bench)
         with bench.ledger.transaction() as session:
             claimed = lease.claim(session, task, now=bench.now(), lease_for=bench.lease_for)
         if isinstance(claimed, Claim):
-            return _carry_out(claimed, order, slot, bench)
+            return _carry_out(claimed, order, slot, bench, until=until)
         return _why_not(task, claimed, bench)
 
 
-def _carry_out(claim: Claim, order: Order, slot: Slot, bench: Bench) -> Outcome:
+def _room_for(order: Order, bench: Bench) -> AbstractContextManager[Slot]:
+    """Wait for the room that this order takes: all there is, if it must be alone.
+
+    Then everybody here must come to an end first, and that may be slow uploads, one after another:
+    it waits for most of its time. As nobody overtakes, it does get its turn; who comes later is
+    put off meanwhile, or waits until it has rendered.
+    """
+    if order.alone:
+        return bench.slots.hold_all(wait_for=bench.time_budget * _SHARE_TO_WAIT)
+    return bench.slots.hold(weight_of(order), wait_for=bench.slot_wait)
+
+
+def _carry_out(claim: Claim, order: Order, slot: Slot, bench: Bench, *, until: datetime) -> Outcome:
     began = bench.now()
     try:
-        log.info("attempt begins", step="process_palette", phase="START", attempt=claim.attempt)
-        with bench.heartbeat.keeping(claim, renew_until=began + bench.time_budget) as held:
+        if claim.alone and not order.alone:  # it lost a worker since we looked
+            raise TryLater("this worker has others at work beside it", retry_after=1)
+        which = {"attempt": claim.attempt, "alone": claim.alone}
+        log.info("attempt begins", step="process_palette", phase="START", **which)
+        with bench.heartbeat.keeping(claim, renew_until=until) as held:
             steps = Steps(held, order, slot, bench, began)
             # nested, so that no step's pictures outlive it
             end = steps.finish(steps.store(steps.render(steps.fetch())))
@@ -91,7 +115,7 @@ def _carry_out(claim: Claim, order: Order, slot: Slot, bench: Bench) -> Outcome:
     except Hopeless as error:
         return _fail(claim, error, bench)
     except TryLater as error:
-        _give_back(claim, _error("unavailable", str(error), None, claim), bench, counts=False)
+        _give_back(claim, _error(error.code, str(error), None, claim), bench, counts=False)
         raise
     except Exception:  # a bug of ours: it counts as a try, and another attempt must be possible
         facts = _error("internal", "the attempt broke on our side", None, claim)
@@ -123,10 +147,12 @@ def _stop(error: LeaseLost, bench: Bench) -> Outcome:
 def _fail(claim: Claim, error: Hopeless, bench: Bench) -> Outcome:
     facts = _error(error.code, str(error), error.phase, claim)
     try:
-        with bench.ledger.transaction() as session:
-            end = lease.fail(session, claim, facts, now=bench.now())
+        end = bench.write(lambda session: lease.fail(session, claim, facts, now=bench.now()))
     except LeaseLost as lost:
         return _stop(lost, bench)
+    except TryLater:
+        bench.heartbeat.owe(Debt(claim, facts, counts=False))  # the next attempt finds it out again
+        raise
     log.warning("colorway failed", **facts)
     _count(bench, Status.FAILED, end)
     return Outcome.FAILED
@@ -134,10 +160,15 @@ def _fail(claim: Claim, error: Hopeless, bench: Bench) -> Outcome:
 
 def _give_back(claim: Claim, facts: dict[str, Any], bench: Bench, *, counts: bool) -> None:
     try:
-        with bench.ledger.transaction() as session:
-            end = lease.give_back(session, claim, facts, counts=counts, now=bench.now())
-    except (LeaseLost, TryLater) as error:  # taken over already, or left to its lease
+        end = bench.write(
+            lambda session: lease.give_back(session, claim, facts, counts=counts, now=bench.now())
+        )
+    except LeaseLost as error:  # taken over already
         log.warning("not given back", reason=str(error))
+        return
+    except TryLater as error:
+        log.warning("not given back yet", reason=str(error))
+        bench.heartbeat.owe(Debt(claim, facts, counts))
         return
     log.warning("given back", **facts)
     if counts and is_last_try(claim.tries + 1):

@@ -1,7 +1,8 @@
 """Renews the leases of what this process really works on, and gives them back when it must end.
 
 One thread for all attempts. A lease is renewed until its attempt's time budget ends, so an attempt
-that hangs loses it, and a process that is killed is noticed when its leases run out.
+that hangs loses it, and a process that is killed is noticed when its leases run out. What could not
+be given back, for the ledger was away, a later beat gives back.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -44,6 +47,15 @@ class Held:
         self._lost.set()
 
 
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """A claim that could not be given back, for the ledger was away; `counts` as a try or not."""
+
+    claim: Claim
+    error: dict[str, Any]
+    counts: bool
+
+
 class Heartbeat:
     """Every claim of this process, renewed by one thread."""
 
@@ -60,6 +72,7 @@ class Heartbeat:
         self._every = every
         self._now = now
         self._held: set[Held] = set()
+        self._owed: list[Debt] = []
         self._guard = threading.Lock()
         self._stopping = threading.Event()
 
@@ -83,6 +96,11 @@ class Heartbeat:
             with self._guard:
                 self._held.discard(held)
 
+    def owe(self, debt: Debt) -> None:
+        """Give this claim back as soon as the ledger is there, before its lease runs out."""
+        with self._guard:
+            self._owed.append(debt)
+
     def beat(self) -> None:
         """Renew every lease once; what finds no row is lost, what finds no ledger waits a beat."""
         now = self._now()
@@ -97,21 +115,39 @@ class Heartbeat:
                 continue
             if not kept:
                 held.lose()
+        self._give_back_what_is_owed()
 
     def give_back_all(self) -> None:
         """Let other attempts have everything; this process is about to be killed."""
-        error = {"code": "worker-stopped", "detail": "the worker was stopped; it is tried again"}
+        why = {"code": "worker-stopped", "detail": "the worker was stopped; it is tried again"}
         for held in self._now_held():
             held.lose()
+            error = why | {"phase": None, "attempt": held.claim.attempt}
             try:
-                with self._ledger.transaction() as session:
-                    lease.give_back(session, held.claim, error, counts=False, now=self._now())
-            except (LeaseLost, TryLater) as trouble:  # finished meanwhile, or left to its lease
-                log.info("not given back", colorway=held.claim.colorway, reason=str(trouble))
+                self._give_back(Debt(held.claim, error, counts=False))
+            except TryLater as trouble:
+                log.warning("not given back", colorway=held.claim.colorway, reason=str(trouble))
             except Exception:  # a bug; the others must still be given back
                 log.exception("not given back", colorway=held.claim.colorway)
-            else:
-                log.warning("given back", colorway=held.claim.colorway, **error)
+
+    def _give_back_what_is_owed(self) -> None:
+        with self._guard:
+            owed, self._owed = self._owed, []
+        for debt in owed:
+            try:
+                self._give_back(debt)
+            except TryLater:
+                self.owe(debt)
+
+    def _give_back(self, debt: Debt) -> None:
+        claim, error, counts = debt.claim, debt.error, debt.counts
+        try:
+            with self._ledger.transaction() as session:
+                lease.give_back(session, claim, error, counts=counts, now=self._now())
+        except LeaseLost as lost:  # finished meanwhile, or taken over
+            log.info("not given back", colorway=claim.colorway, reason=str(lost))
+        else:
+            log.warning("given back", colorway=claim.colorway, **error)
 
     def _now_held(self) -> list[Held]:
         with self._guard:

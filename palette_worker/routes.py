@@ -56,7 +56,8 @@ def show_errors(app: Flask) -> None:
 
     @app.errorhandler(TryLater)
     def try_later(error: TryLater) -> tuple[Response, int, dict[str, str]]:
-        log.warning("task put off", reason=str(error), cause=repr(error.__cause__))
+        cause = repr(error.__cause__)
+        log.warning("task put off", code=error.code, reason=str(error), cause=cause)
         answer = jsonify(code="unavailable", detail=str(error))
         return answer, 503, {"Retry-After": str(error.retry_after)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from time import monotonic
 
@@ -72,6 +72,10 @@ class RenderSlots:
             yield slot
         finally:
             slot.keep_only(0)
+
+    def hold_all(self, *, wait_for: timedelta) -> AbstractContextManager[Slot]:
+        """Hold all the room: then nobody else holds any, not even for an upload."""
+        return self.hold(self._capacity, wait_for=wait_for)
 
     @property
     def waiting(self) -> int:

@@ -57,27 +57,33 @@ class SourceImages:
 
     def _load(self, wanted: SourceRef) -> Source:
         with self._metrics.fetch.time():
-            body = self._read(wanted)
+            body = self._sound_bytes(wanted)
         source = decode(body, self._limits)
         self._metrics.source_decodes.inc()
         return source
 
+    def _sound_bytes(self, wanted: SourceRef) -> bytes:
+        for _ in range(2):  # what was spoilt on its way to us is not spoilt for good
+            body = self._read(wanted)
+            if hashlib.sha256(body).hexdigest() == wanted.sha256:
+                return body
+        raise Hopeless(
+            "the source in the store is not what was uploaded", code="source-damaged", phase="fetch"
+        )
+
     def _read(self, wanted: SourceRef) -> bytes:
+        """Return all that is stored, but at most a byte more than there should be."""
         try:
             with self._store.open(wanted.key) as stream:
                 body = stream.read(wanted.bytes + 1)
+            if len(body) < wanted.bytes and len(body) < self._store.stat(wanted.key).bytes:
+                raise TryLater("the source was cut short on its way to us")
         except NotFound as error:
             raise Hopeless(
                 "the source is no longer in the store", code="source-missing", phase="fetch"
             ) from error
         except OSError as error:  # once it is open, a stream is the platform's
             raise TryLater("the source could not be read to its end") from error
-        if hashlib.sha256(body).hexdigest() != wanted.sha256:
-            raise Hopeless(
-                "the source in the store is not what was uploaded",
-                code="source-damaged",
-                phase="fetch",
-            )
         return body
 
     def _forget(self, image: UUID) -> None:

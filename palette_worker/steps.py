@@ -1,7 +1,8 @@
 """The steps of one attempt: fetch, render, store, finish; and the bench they are done at.
 
-Before each step, and whenever it has waited for its turn, an attempt asks whether it may go on: its
-lease may be lost, its time used up, or the worker asked to stop.
+Before each step, whenever it has waited for its turn, and before it asks a store in trouble again,
+an attempt asks whether it may go on: its lease may be lost, its time used up, or the worker asked
+to stop.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import BytesIO
 from time import perf_counter
+from traceback import clear_frames
+from typing import TypeVar
 
 import structlog
+from sqlalchemy.orm import Session
 
 from colorway.errors import LeaseLost, TryLater
 from colorway.image_keys import rendition_key, thumbnail_key
@@ -29,11 +33,17 @@ from colorway.ledger.progress import JobEnd
 from colorway.ledger.renditions import StoredRendition, record_rendition
 from colorway.telemetry.metrics import RenderMetrics
 from palette_worker.heartbeat import Heartbeat, Held
+from palette_worker.patience import patiently
 from palette_worker.rendering import Rendition, Source, render
 from palette_worker.slots import RenderSlots, Slot
 from palette_worker.source_image import SourceImages
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_STORE_AWAY = "store-unavailable"
+_TOO_SLOW = "too-slow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +59,24 @@ class Bench:
     heartbeat: Heartbeat
     metrics: RenderMetrics
     draining: threading.Event
+    pause: Callable[[float], None]  # between two tries; ends at once when draining begins
     lease_for: timedelta
     time_budget: timedelta
     slot_wait: timedelta
     now: Callable[[], datetime]
+
+    def write(self, work: Callable[[Session], T]) -> T:
+        """Do the work in one transaction, and again while the ledger is in trouble for a moment.
+
+        After TryLater it may be committed all the same: the answer may be what got lost. So the
+        work must be one that the fence stops from being done twice.
+        """
+
+        def once() -> T:
+            with self.ledger.transaction() as session:
+                return work(session)
+
+        return patiently(self.pause)(once)
 
 
 class Steps:
@@ -71,12 +95,18 @@ class Steps:
         self._upload_s = 0.0
 
     def fetch(self) -> Source:
-        left = self._may_go_on()
+        """Return the decoded source.
+
+        Where several wait for one reading and the store is in trouble, all are told, and each asks
+        again for itself: nobody waits for another that sleeps, or that has to stop meanwhile.
+        """
+        self._may_go_on()
+        sources, wanted = self._bench.sources, self._order.source
         began = perf_counter()
         try:
-            source = self._bench.sources.fetch(self._order.source, within_s=left)
+            source = self._ask_store(lambda: sources.fetch(wanted, within_s=self._seconds_left()))
         except TimeoutError as error:
-            raise TryLater("the source was not decoded in time") from error
+            raise TryLater("the source was not decoded in time", code=_TOO_SLOW) from error
         self._fetch_s = perf_counter() - began
         self._frames = source.frames
         return source
@@ -127,27 +157,34 @@ class Steps:
 
         An object is dropped only where it is sure that the ledger does not name it. After any
         error but LeaseLost it is not: the answer to a commit may be what got lost. An orphan is
-        harmless, a completed colorway without its picture is not.
+        harmless, a completed colorway without its picture is not. Nor is it sure after LeaseLost
+        where this was tried before: it may be that try which has completed the colorway.
         """
         order, claim, now = self._order, self._held.claim, self._bench.now()
+        tries = 0
+
+        def complete(session: Session) -> tuple[str, JobEnd | None]:
+            nonlocal tries
+            tries += 1
+            winner = record_rendition(session, order.account, order.fingerprint, stored, now=now)
+            end = lease.finish(session, claim, winner.id, self._timings(), now=now)
+            if order.source.frames is None:
+                note_frames(session, order.source.image, self._frames)
+            return winner.key, end
+
         try:
-            with self._bench.ledger.transaction() as session:
-                winner = record_rendition(
-                    session, order.account, order.fingerprint, stored, now=now
-                )
-                end = lease.finish(session, claim, winner.id, self._timings(), now=now)
-                if order.source.frames is None:
-                    note_frames(session, order.source.image, self._frames)
+            winner, end = self._bench.write(complete)
         except LeaseLost:
-            self._drop(stored.key)
+            if tries == 1:
+                self._drop(stored.key)
             raise
-        if winner.key != stored.key:
+        if winner != stored.key:
             self._drop(stored.key)
         return end
 
     def _timings(self) -> Timings:
         return Timings(
-            queued_ms=_ms((self._began - self._order.ordered_at).total_seconds()),
+            queued_ms=_ms((self._began - self._order.opened_at).total_seconds()),
             fetch_ms=_ms(self._fetch_s),
             render_ms=_ms(self._render_s),
             encode_ms=_ms(self._encode_s),
@@ -155,8 +192,9 @@ class Steps:
         )
 
     def _put(self, key: str, body: bytes, sha256: str, media_type: str) -> None:
-        self._bench.store.put(
-            key, BytesIO(body), size=len(body), sha256=sha256, media_type=media_type
+        put = self._bench.store.put
+        self._ask_store(
+            lambda: put(key, BytesIO(body), size=len(body), sha256=sha256, media_type=media_type)
         )
 
     def _drop(self, key: str) -> None:
@@ -166,30 +204,54 @@ class Steps:
         except Exception as error:  # what ended or completed the attempt is the news, not this
             log.warning("object not dropped", object=key, reason=str(error))  # swept up later
 
+    def _ask_store(self, ask: Callable[[], T]) -> T:
+        """Ask the store; again while it is in trouble for a moment and the attempt may go on."""
+
+        def once() -> T:
+            try:
+                return ask()
+            except TryLater as error:
+                wait_s = error.retry_after
+                raise TryLater(str(error), retry_after=wait_s, code=_STORE_AWAY) from error
+
+        def pause(seconds: float) -> None:
+            self._bench.pause(seconds)
+            self._may_go_on()
+
+        try:
+            return patiently(pause)(once)
+        except BaseException as error:
+            # tenacity's frames and the error know each other: a cycle that would keep the picture
+            clear_frames(error.__traceback__)
+            raise
+
     @contextmanager
     def _turn(self, semaphore: threading.Semaphore) -> Iterator[None]:
-        if not semaphore.acquire(timeout=self._may_go_on()):
-            raise TryLater("the attempt waited for its turn until its time was up")
+        self._may_go_on()
+        if not semaphore.acquire(timeout=self._seconds_left()):
+            raise TryLater("the attempt waited for its turn until its time was up", code=_TOO_SLOW)
         try:
             self._may_go_on()
             yield
         finally:
             semaphore.release()
 
-    def _may_go_on(self) -> float:
-        """Return the seconds left; LeaseLost or TryLater where the attempt must stop."""
+    def _may_go_on(self) -> None:
+        """Raise LeaseLost or TryLater where the attempt must stop."""
         self._held.check()
         check_draining(self._bench)
-        left = self._began + self._bench.time_budget - self._bench.now()
-        if left <= timedelta(0):
-            raise TryLater("the attempt has used up its time")
-        return left.total_seconds()
+        if not self._seconds_left():
+            raise TryLater("the attempt has used up its time", code=_TOO_SLOW)
+
+    def _seconds_left(self) -> float:
+        left = self._held.renew_until - self._bench.now()
+        return max(0, left.total_seconds())
 
 
 def check_draining(bench: Bench) -> None:
     """Raise TryLater once this worker has been asked to stop."""
     if bench.draining.is_set():
-        raise TryLater("this worker is stopping", retry_after=1)
+        raise TryLater("this worker is stopping", retry_after=1, code="worker-stopped")
 
 
 def _ms(seconds: float) -> int:

@@ -41,7 +41,7 @@ class Order:
     render: RenderOptions
     output: OutputOptions
     fingerprint: str
-    ordered_at: datetime
+    opened_at: datetime
     status: Status
     leased_until: datetime | None
     alone: bool
@@ -62,7 +62,7 @@ ORDER = (
         jobs.c.id.label("job_id"),
         jobs.c.render,
         jobs.c.output,
-        jobs.c.created_at,
+        colorways.c.opened_at,
         colorways.c.key,
         colorways.c.name,
         colorways.c.colors,
@@ -111,7 +111,7 @@ def order_of(session: Session, task: RenderTask) -> Order | None:
         render=RenderOptions(**render),
         output=OutputOptions(**row.output),
         fingerprint=row.fingerprint,
-        ordered_at=row.created_at,
+        opened_at=row.opened_at,
         status=row.status,
         leased_until=row.leased_until,
         # of one that is processing, an attempt only begins where the lease has run out

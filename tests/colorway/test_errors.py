@@ -43,6 +43,11 @@ def test_shared_trouble_says_when_to_come_back():
     assert TryLater("the store is away", retry_after=30).retry_after == 30
 
 
+def test_shared_trouble_may_have_a_more_exact_name():
+    assert TryLater("the ledger is away").code == "unavailable"
+    assert TryLater("the store is away", code="store-unavailable").code == "store-unavailable"
+
+
 def test_a_hopeless_colorway_says_where_it_failed():
     error = Hopeless("not a picture", code="image-undecodable", phase="decode")
 

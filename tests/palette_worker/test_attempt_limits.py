@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 
 from colorway.errors import TryLater
-from colorway.ledger import lease
+from colorway.ledger import lapse
 from palette_worker.attempt import Broken, Outcome, attempt
 from tests.builders import MINUTE, NOON
 from tests.fakes import away
@@ -131,7 +131,7 @@ def test_a_lease_that_a_heartbeat_finds_lost_stops_the_attempt_at_its_next_step(
     def lose_the_lease(key):
         clock.advance(2 * MINUTE)
         with bench.ledger.transaction() as session:
-            lease.take_back(session, task.colorway, now=clock())
+            lapse.take_back(session, task.colorway, now=clock())
         bench.heartbeat.beat()
 
     def never(key):
@@ -151,7 +151,7 @@ def test_a_lease_lost_between_upload_and_finish_writes_nothing_and_drops_its_obj
     def lose_the_lease(key):
         if key.endswith(".thumb.webp"):
             with bench.ledger.transaction() as session:
-                lease.take_back(session, task.colorway, now=NOON + 2 * MINUTE)
+                lapse.take_back(session, task.colorway, now=NOON + 2 * MINUTE)
 
     store.before["put"] = lose_the_lease
 

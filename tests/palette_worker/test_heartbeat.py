@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from colorway.errors import LeaseLost, TryLater
-from colorway.ledger import lease
+from colorway.ledger import lapse
 from colorway.ledger.connection import Ledger
 from colorway.lifecycle import Status
 from palette_worker.heartbeat import Heartbeat
@@ -82,7 +82,7 @@ def test_a_lease_that_cannot_be_renewed_is_lost(bench, heartbeat, clock):
     with heartbeat.keeping(claim, renew_until=NOON + 9 * MINUTE) as held:
         held.check()
         with bench.ledger.transaction() as session:
-            lease.take_back(session, task.colorway, now=NOON + 2 * MINUTE)
+            lapse.take_back(session, task.colorway, now=NOON + 2 * MINUTE)
         heartbeat.beat()
         with pytest.raises(LeaseLost):
             held.check()
@@ -105,7 +105,7 @@ def test_a_ledger_that_is_away_for_a_beat_loses_nothing(sqlite_ledger, clock):
         held.check()
 
     with ledger.transaction() as session:
-        assert lease.expired(session, now=NOON + MINUTE + A_WHILE, most=1) == []
+        assert lapse.expired(session, now=NOON + MINUTE + A_WHILE, most=1) == []
     ledger.dispose()
 
 

@@ -23,7 +23,7 @@ from palette_worker.routes import show_errors, worker_routes
 from palette_worker.settings import Settings
 from tests.builders import a_claim
 from tests.fakes import away
-from tests.palette_worker.workplace import a_bench, a_placed_job, colorway_of
+from tests.palette_worker.workplace import a_bench, a_placed_job, colorway_of, results_in
 
 WORKER = "http://worker.test"
 CALLER = "tasks@colorway.local"
@@ -250,8 +250,8 @@ def test_health_is_for_everyone(client):
 
 
 @pytest.fixture
-def app(sqlite_ledger: Ledger, issuer, tmp_path: Path):
-    settings = Settings(
+def settings(sqlite_ledger: Ledger, issuer, tmp_path: Path):
+    return Settings(
         database_url=str(sqlite_ledger.engine.url),
         image_store=(tmp_path / "pictures").as_uri(),
         link_signing_key="k" * 32,
@@ -260,6 +260,10 @@ def app(sqlite_ledger: Ledger, issuer, tmp_path: Path):
         oidc_callers=CALLER,
         worker_url=WORKER,
     )
+
+
+@pytest.fixture
+def app(settings):
     app = create_app(settings)
     yield app
     app.extensions["bench"].heartbeat.stop()
@@ -272,6 +276,28 @@ def test_the_wired_worker_renders(app, issuer):
 
     assert deliver(app.test_client(), issuer, task).status_code == 204
     assert colorway_of(bench, task).status is Status.COMPLETED
+
+
+def test_the_wired_worker_does_not_sleep_between_two_tries_once_it_is_stopped(app):
+    bench = app.extensions["bench"]
+    bench.draining.set()
+
+    began = time.monotonic()
+    bench.pause(60)
+
+    assert time.monotonic() - began < 30
+
+
+def test_a_store_that_is_given_is_the_one_used(settings, issuer, store):
+    app = create_app(settings, store=store)
+    bench = app.extensions["bench"]
+    _, [task] = a_placed_job(bench)
+
+    assert deliver(app.test_client(), issuer, task).status_code == 204
+
+    assert len(results_in(store)) == 2
+    bench.heartbeat.stop()
+    bench.ledger.dispose()
 
 
 def test_a_body_that_cannot_be_a_task_is_not_read(app, issuer):

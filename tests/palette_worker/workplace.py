@@ -51,6 +51,7 @@ def a_bench(ledger: Ledger, store: ImageStore, clock: Clock, **matters: Any) -> 
         "heartbeat": Heartbeat(ledger, lease_for=MINUTE, every=MINUTE / 4, now=clock),
         "metrics": metrics,
         "draining": threading.Event(),
+        "pause": lambda seconds: None,
         "lease_for": MINUTE,
         "time_budget": BUDGET,
         "slot_wait": timedelta(0),

@@ -5,10 +5,10 @@ from sqlalchemy import update
 from colorway.job import OutputOptions, RenderOptions
 from colorway.ledger.images import note_frames
 from colorway.ledger.orders import order_of
-from colorway.ledger.tables import colorways
+from colorway.ledger.tables import colorways, images
 from colorway.lifecycle import Status
 from colorway.render_task import RenderTask
-from tests.builders import NOON, a_claim, a_job, a_palette, an_image, row_of
+from tests.builders import MINUTE, NOON, a_claim, a_job, a_palette, an_image, row_of
 
 
 def test_an_order_says_all_that_rendering_needs(session):
@@ -25,7 +25,7 @@ def test_an_order_says_all_that_rendering_needs(session):
     assert order.palette == a_palette("ink")
     assert (order.render, order.output) == (render, output)
     assert order.fingerprint == row_of(session, colorways, task.colorway).fingerprint
-    assert (order.ordered_at, order.status) == (NOON, Status.PENDING)
+    assert (order.opened_at, order.status) == (NOON, Status.PENDING)
 
 
 def test_an_order_says_where_its_source_is_and_what_to_expect(session):
@@ -44,6 +44,32 @@ def test_an_order_knows_how_its_colorway_stands(session):
     a_claim(session, task)
 
     assert order_of(session, task).status is Status.PROCESSING
+
+
+def test_an_order_is_rendered_alone_where_a_lease_ran_out_or_its_source_killed_a_worker(session):
+    image, suspect = an_image(session), an_image(session, seed="suspect")
+    _, [healthy, lost, leased] = a_job(session, ("nord", "ink", "grape"), image=image)
+    _, [beside_a_death] = a_job(session, image=suspect)
+    the_lost = update(colorways).where(colorways.c.id == lost.colorway)
+    session.execute(the_lost.values(alone=True))
+    session.execute(update(images).where(images.c.id == suspect.id).values(deaths=1))
+    a_claim(session, leased)  # an attempt only begins on it where the lease has run out
+
+    tasks = (healthy, lost, leased, beside_a_death)
+    alone = [order_of(session, task).alone for task in tasks]
+
+    assert alone == [False, True, True, True]
+
+
+def test_an_order_is_alone_where_the_claim_will_be(session):
+    _, tasks = a_job(session, ("nord", "ink", "grape"))
+    a_claim(session, tasks[0])
+    session.execute(update(colorways).where(colorways.c.id == tasks[1].colorway).values(alone=True))
+
+    expected = [order_of(session, task).alone for task in tasks]
+    claims = [a_claim(session, task, now=NOON + 2 * MINUTE) for task in tasks]
+
+    assert [held.alone for held in claims] == expected == [True, True, False]
 
 
 def test_a_task_of_another_epoch_orders_nothing(session):

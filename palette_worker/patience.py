@@ -1,0 +1,44 @@
+"""Trouble that passes within seconds is waited out inside an attempt; longer trouble, by the queue.
+
+To give back at the first hiccup would throw away what was rendered, and slow the whole queue down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from colorway.errors import TryLater
+
+log = structlog.get_logger()
+
+MOST_TRIES = 4
+_WAIT = wait_exponential_jitter(multiplier=0.5, jitter=0.5)  # 3.5 to 5 seconds in all
+
+
+def patiently(pause: Callable[[float], None]) -> Retrying:
+    """Return what calls a function again, a few times, where it raises TryLater.
+
+    Between two tries it pauses so many seconds; what `pause` raises ends it.
+    """
+    return Retrying(
+        retry=retry_if_exception_type(TryLater),
+        stop=stop_after_attempt(MOST_TRIES),
+        wait=_WAIT,
+        sleep=pause,
+        before_sleep=_tell,
+        reraise=True,
+    )
+
+
+def _tell(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("trouble, tried again", reason=str(error), tries=state.attempt_number)
