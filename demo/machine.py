@@ -150,7 +150,7 @@ class Machine:
             "DISPATCHER_URL": self.dispatcher_url,
             "WORKER_URL": self.worker_url,
             "RECONCILE_EVERY": "10",
-            "TASK_UNSEEN_FOR": "10",
+            "TASK_UNSEEN_FOR": "5",
         }
 
     def _link_signing_key(self) -> str:

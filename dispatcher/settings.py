@@ -58,7 +58,7 @@ class Settings(SharedSettings):
         description="undelivered tasks older than this are sent again",
     )
     task_unseen_for: Duration = Field(
-        default=timedelta(seconds=60), description="the queue is asked about tasks older than this"
+        default=timedelta(seconds=30), description="the queue is asked about tasks older than this"
     )
     give_up_after: Duration = Field(
         default=timedelta(hours=24),
