@@ -156,7 +156,8 @@ def claim(
         lapse = end_expired(session, task.colorway, epoch=task.epoch, now=now)
         if lapse is None or lapse.status.is_final:
             return lapse
-        row = session.execute(CLAIM, taking).one()
+        # it is pending again; but that death may have been the one that proves its source guilty
+        return claim(session, task, now=now, lease_for=lease_for)
     one_claimed(session, row.job_id, now=now)
     return Claim(task.colorway, row.job_id, row.fence, row.tries, row.attempts, row.alone)
 

@@ -142,6 +142,20 @@ def test_a_source_that_is_found_guilty_fails_whatever_would_be_claimed_of_it(ses
     assert counters == rows
 
 
+def test_a_claim_whose_takeover_proves_the_source_guilty_fails_it(session, image):
+    job, [task] = a_job(session, image=image)
+    die(session, task, at=NOON)
+    with_deaths(session, image.id, MAX_DEATHS - 1)
+    a_claim(session, task, now=LATER)
+
+    lapse = claim(session, task, now=LATER + 2 * MINUTE, lease_for=MINUTE)
+
+    assert isinstance(lapse, Lapse)
+    assert row_of(session, colorways, task.colorway).error["code"] == "source-kills-worker"
+    counters, rows = counts_of(session, job)
+    assert counters == rows
+
+
 def test_the_pending_ones_of_a_guilty_source_are_found_whatever_their_job(session, image):
     _, [running, waiting] = a_job(session, palettes=("nord", "ink"), image=image)
     _, [elsewhere] = a_job(session, image=image)
