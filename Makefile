@@ -6,7 +6,7 @@ OUT ?= demo-output
 T ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test fuzz check fmt lock golden quality migrate migration
+.PHONY: help setup run demo test mutants fuzz chaos check fmt lock golden quality migrate migration
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -27,9 +27,16 @@ run: setup ## keep dispatcher, worker and local queue running, and print what to
 test: setup ## the whole suite; T=path for a part
 	$(BIN)/python -m pytest $(T)
 
+mutants: setup ## break a copy of the project in known ways, and see that the tests notice; ONLY=name
+	$(BIN)/python -m mutants $(if $(ONLY),--only "$(ONLY)")
+
 fuzz: setup ## decode damaged files for SECONDS=60, from SEED=… or a new one; CASE=… again
 	$(BIN)/python -m tests.palette_worker.rendering.fuzz $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) 2>/dev/null
+
+chaos: setup ## kill, freeze and cut everything for MINUTES=1, from SEED=…; prove that nothing got lost
+	$(BIN)/python -m chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(REPORT),--out "$(REPORT)")
 
 check: setup ## what CI runs besides the tests: ruff, mypy, import contracts
 	$(BIN)/ruff format --check .

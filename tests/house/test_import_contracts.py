@@ -12,7 +12,7 @@ import pytest
 
 from tests.databases import ROOT
 
-PACKAGES = ("colorway", "dispatcher", "palette_worker", "local_tasks")
+PACKAGES = ("colorway", "dispatcher", "palette_worker", "local_tasks", "chaos")
 
 # where · what · the contract that must break · what it must say
 PLANTED = [
@@ -101,6 +101,25 @@ PLANTED = [
         "import PIL.Image",
         "The dispatcher never decodes a picture",
         "dispatcher.app -> PIL",
+    ),
+    (
+        "chaos/auditor/evidence.py",
+        "import colorway.lifecycle",
+        "The auditor of chaos knows none of our code",
+        "chaos.auditor.evidence -> colorway.lifecycle",
+    ),
+    (
+        "chaos/auditor/history.py",
+        "import chaos.observer",
+        "Inside chaos, imports point down",
+        "chaos.auditor.history -> chaos.observer",
+    ),
+    ("chaos/misc.py", "", "Inside chaos, imports point down", "- chaos.misc"),
+    (
+        "dispatcher/delivery.py",
+        "import chaos",
+        "Nothing that runs for real knows chaos",
+        "dispatcher.delivery -> chaos",
     ),
 ]
 

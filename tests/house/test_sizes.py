@@ -6,6 +6,7 @@ from tests.databases import ROOT
 
 HOUSE = (
     "benchmarks",
+    "chaos",
     "colorway",
     "dispatcher",
     "palette_worker",
