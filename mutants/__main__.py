@@ -49,7 +49,9 @@ def main(
         console.print(f"no mutant has {only!r} in its name", style="red")
         raise typer.Exit(2)
     watchers = tuple(sorted({path for mutant in chosen for path in mutant.watched_by}))
-    if tested(None, watchers) != ALL_PASSED:
+    unbroken = tested(None, watchers)
+    if unbroken.returncode != ALL_PASSED:
+        console.print(unbroken.stdout[-3000:], markup=False, highlight=False)
         console.print("the tests fail without any mutant", style="red")
         raise typer.Exit(1)
     with ThreadPoolExecutor(at_once) as pool:
@@ -63,7 +65,7 @@ def main(
 def dies(mutant: Mutant) -> bool:
     """Whether the tests that watch over it fail with this mutant."""
     began = time.perf_counter()
-    died = tested(mutant, mutant.watched_by) == SOME_FAILED
+    died = tested(mutant, mutant.watched_by).returncode == SOME_FAILED
     verdict = "[green]died[/]" if died else "[red]LIVES[/]"
     console.print(
         f"{verdict} in {time.perf_counter() - began:3.0f} s  {mutant.name}", highlight=False
@@ -71,24 +73,24 @@ def dies(mutant: Mutant) -> bool:
     return died
 
 
-def tested(mutant: Mutant | None, watchers: tuple[str, ...]) -> int:
-    """Run these tests in a copy with this mutant, and return pytest's exit code."""
+def tested(mutant: Mutant | None, watchers: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """Run these tests in a copy with this mutant."""
     with TemporaryDirectory(prefix="colorway-mutant-") as folder:
         copy = Path(folder) / "copy"
         shutil.copytree(HOUSE, copy, ignore=LEFT_BEHIND)
         if mutant is not None:
             (copy / mutant.file).write_text(mutant.broken(HOUSE))
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *watchers]
-        run = subprocess.run(  # noqa: S603 - our own command
+        return subprocess.run(  # noqa: S603 - our own command
             command,
             cwd=copy,
             env=dict(os.environ) | {"PYTHONPATH": str(copy)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
             timeout=LIMIT_S,
             check=False,
         )
-    return run.returncode
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ MUTANTS = (
     Mutant(
         "stop forgets what is given back after the failure",
         LEASE,
-        """    stopped = stop_pending(session, held.job, held.colorway, now=now)
+        """    stopped = stop_pending(session, held.job, held.colorway, has_failed=False, now=now)
     return some_moved(session, held.job, now=now, cancelled=len(stopped))""",
         """    stopped: list[UUID] = []
     return some_moved(session, held.job, now=now, cancelled=len(stopped))""",

@@ -7,15 +7,26 @@ after any claim, finish or give back, and never in between.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BindParameter, CursorResult, bindparam, case, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    CursorResult,
+    bindparam,
+    case,
+    func,
+    null,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from colorway.errors import Flaw, InvalidRequest
 from colorway.ledger import outbox
+from colorway.ledger.lapse import STOPPED
 from colorway.ledger.progress import JobEnd, end_of, find_job_to_write
 from colorway.ledger.tables import UtcDateTime, colorways, images, jobs
 from colorway.lifecycle import Status
@@ -67,7 +78,8 @@ REOPEN = (
         fence=colorways.c.fence + 1,
         tries=0,
         alone=False,
-        opened_at=_NOW,
+        error=case((colorways.c.status == Status.CANCELLED, null()), else_=colorways.c.error),
+        opened_at=bindparam("opened", type_=UtcDateTime),
         queue_seen_at=_NOW,
         finished_at=None,
     )
@@ -75,15 +87,20 @@ REOPEN = (
 )
 REOPEN_KEYS = REOPEN.where(colorways.c.key.in_(_KEYS))
 
-# A client's cancel is forgotten with the last colorway that it left cancelled.
-_STILL_CANCELLED = jobs.c.cancelled > bindparam("cancelled")
+LAST_FAILURE = select(func.max(colorways.c.finished_at)).where(
+    colorways.c.job_id == bindparam("job"), colorways.c.status == Status.FAILED
+)
+WHY_CANCELLED = select(colorways.c.error).where(
+    colorways.c.job_id == bindparam("job"), colorways.c.status == Status.CANCELLED
+)
+
 JOB_REOPENED = (
     update(jobs)
     .where(jobs.c.id == bindparam("of_job"))
     .values(
         failed=jobs.c.failed - bindparam("failed"),
         cancelled=jobs.c.cancelled - bindparam("cancelled"),
-        cancelled_at=case((_STILL_CANCELLED, jobs.c.cancelled_at), else_=None),
+        cancelled_at=case((bindparam("still_cancelled", type_=Boolean), jobs.c.cancelled_at)),
         finished_at=None,
         version=jobs.c.version + 1,
     )
@@ -120,15 +137,36 @@ def retry_job(
     found = find_job_to_write(session, account, job)
     if keys is not None:
         _require_known(session, job, keys)
-    failed = _reopen(session, job, Status.FAILED, keys, now=now)
-    cancelled = _reopen(session, job, Status.CANCELLED, keys, now=now)
+    opened_at = _beyond_failures(session, job, now)
+    failed = _reopen(session, job, Status.FAILED, keys, opened_at=opened_at, now=now)
+    cancelled = _reopen(session, job, Status.CANCELLED, keys, opened_at=opened_at, now=now)
     reopened = failed + cancelled
     if reopened:
         outbox.announce(session, reopened, now=now)
-        counting = {"of_job": job, "failed": len(failed), "cancelled": len(cancelled)}
+        counting = {
+            "of_job": job,
+            "failed": len(failed),
+            "cancelled": len(cancelled),
+            "still_cancelled": _client_left_some_cancelled(session, job),
+        }
         session.execute(JOB_REOPENED, counting)
         session.execute(CLEAR_DEATHS, {"image": found.image_id})
     return len(reopened)
+
+
+def _beyond_failures(session: Session, job: UUID, now: datetime) -> datetime:
+    """Return now, or the next moment after a failure that another machine's clock has told.
+
+    What is reopened is not stopped by the failures of before.
+    """
+    last = session.scalar(LAST_FAILURE, {"job": job})
+    return now if last is None else max(now, last + timedelta(microseconds=1))
+
+
+def _client_left_some_cancelled(session: Session, job: UUID) -> bool:
+    """Whether a colorway is cancelled that no failure has stopped: the client's cancel stands."""
+    reasons = session.scalars(WHY_CANCELLED, {"job": job})
+    return any(why is None or why["code"] != STOPPED["code"] for why in reasons)
 
 
 def _require_known(session: Session, job: UUID, keys: Sequence[str]) -> None:
@@ -144,9 +182,15 @@ def _require_known(session: Session, job: UUID, keys: Sequence[str]) -> None:
 
 
 def _reopen(
-    session: Session, job: UUID, status: Status, keys: Sequence[str] | None, *, now: datetime
+    session: Session,
+    job: UUID,
+    status: Status,
+    keys: Sequence[str] | None,
+    *,
+    opened_at: datetime,
+    now: datetime,
 ) -> list[UUID]:
-    reopening = {"job": job, "of_status": status, "now": now}
+    reopening = {"job": job, "of_status": status, "opened": opened_at, "now": now}
     if keys is None:
         return list(session.scalars(REOPEN, reopening))
     return list(session.scalars(REOPEN_KEYS, reopening | {"keys": list(keys)}))

@@ -71,6 +71,19 @@ EXPIRED = (
     .limit(bindparam("most"))
 )
 
+STOPPED = {"code": "stopped", "detail": "another palette failed, and this job stops at failures"}
+
+# Whoever opened them may have a clock that is ahead of the one by which the failure is told.
+OPENED_BY_NOW = (
+    update(colorways)
+    .where(
+        colorways.c.job_id == bindparam("job"),
+        colorways.c.status.in_((Status.PENDING, Status.PROCESSING)),
+        colorways.c.opened_at > _NOW,
+    )
+    .values(opened_at=_NOW)
+)
+
 # What a client has reopened since a failure is not stopped by that one.
 _FAILURE = colorways.alias("failure")
 STOP_PENDING = (
@@ -84,7 +97,12 @@ STOP_PENDING = (
             or_(colorways.c.epoch == 0, _FAILURE.c.finished_at >= colorways.c.opened_at),
         ),
     )
-    .values(status=Status.CANCELLED, fence=colorways.c.fence + 1, finished_at=_NOW)
+    .values(
+        status=Status.CANCELLED,
+        fence=colorways.c.fence + 1,
+        finished_at=_NOW,
+        error=STOPPED,
+    )
     .returning(colorways.c.id)
 )
 
@@ -206,18 +224,25 @@ def give_up(session: Session, colorway: UUID, *, before: datetime, now: datetime
     return None
 
 
-def stop_pending(session: Session, job: UUID, colorway: UUID, *, now: datetime) -> list[UUID]:
-    """Cancel what is pending of a job that stops at failures, if it has had one; return which."""
+def stop_pending(
+    session: Session, job: UUID, colorway: UUID, *, has_failed: bool, now: datetime
+) -> list[UUID]:
+    """Cancel what is pending of a job that stops at failures, if it has had one; return which.
+
+    `has_failed` says that this colorway is one, as of now.
+    """
     locked = lock_job_of(session, colorway)
     if locked is None or locked.on_error != "stop":
         return []
+    if has_failed:
+        session.execute(OPENED_BY_NOW, {"job": job, "now": now})
     return list(session.scalars(STOP_PENDING, {"job": job, "now": now}))
 
 
 def _lapse(session: Session, colorway: UUID, row: Record, *, left: int, now: datetime) -> Lapse:
     """Count what has become of the colorway, and stop its job's others where that is wanted."""
-    failed = int(row.status is Status.FAILED)
-    stopped = stop_pending(session, row.job_id, colorway, now=now)
+    failed = row.status is Status.FAILED
+    stopped = stop_pending(session, row.job_id, colorway, has_failed=failed, now=now)
     end = some_moved(session, row.job_id, now=now, left=left, failed=failed, cancelled=len(stopped))
     status = Status.CANCELLED if colorway in stopped else row.status
     return Lapse(colorway, row.job_id, status, row.nudge, end)

@@ -209,7 +209,7 @@ def give_back(
         return _fail(session, held, error, tries=tries, now=now)
     lock_job_of(session, held.colorway)
     _write_held(session, GIVE_BACK, held, {"now": now, "what": error, "of_tries": tries})
-    stopped = stop_pending(session, held.job, held.colorway, now=now)
+    stopped = stop_pending(session, held.job, held.colorway, has_failed=False, now=now)
     return some_moved(session, held.job, now=now, cancelled=len(stopped))
 
 
@@ -218,7 +218,7 @@ def _fail(
 ) -> JobEnd | None:
     lock_job_of(session, held.colorway)
     _write_held(session, FAIL, held, {"now": now, "what": error, "of_tries": tries})
-    stopped = stop_pending(session, held.job, held.colorway, now=now)
+    stopped = stop_pending(session, held.job, held.colorway, has_failed=True, now=now)
     return some_moved(session, held.job, now=now, failed=1, cancelled=len(stopped))
 
 

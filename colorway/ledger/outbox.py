@@ -74,6 +74,13 @@ TOLD = delete(outbox).where(
     outbox.c.nudge == bindparam("of_nudge"),
 )
 
+# Deliveries forget what they told without the job's lock, in this order; so must who forgets all.
+LOCK_ENTRIES = (
+    select(outbox.c.nudge)
+    .where(outbox.c.job_id == bindparam("job"))
+    .order_by(outbox.c.colorway_id, outbox.c.epoch, outbox.c.nudge)
+    .with_for_update()
+)
 FORGET_JOB = delete(outbox).where(outbox.c.job_id == bindparam("job"))
 
 # Pending, nothing in the outbox: the queue should have a task for it. Does it?
@@ -112,6 +119,7 @@ def announce(session: Session, reopened: Sequence[UUID], *, now: datetime) -> No
 
 def forget_job(session: Session, job: UUID) -> None:
     """Drop what the queue has not been told of this job; its row must be locked."""
+    session.execute(LOCK_ENTRIES, {"job": job}).all()
     session.execute(FORGET_JOB, {"job": job})
 
 

@@ -190,6 +190,31 @@ def test_two_deliveries_forget_the_same_entries_in_one_order(postgres_ledger, wa
         assert undelivered(session, job, most=2) == []
 
 
+def test_a_cancel_and_a_delivery_forget_entries_in_one_order(postgres_ledger, watcher):
+    with postgres_ledger.transaction() as session:
+        job, tasks = a_job(session, palettes=("nord", "ink"))
+        account = row_of(session, jobs, job).account_id
+        told(session, undelivered(session, job, most=9))
+        for task in tasks:
+            a_claim(session, task)
+    for task in reversed(tasks):  # so that the later colorway's entry lies first
+        in_transaction(postgres_ledger, take_back, task.colorway, now=LATER)
+    with postgres_ledger.reading() as session:
+        first, last = undelivered(session, job, most=9)
+
+    with ThreadPoolExecutor(1) as pool:
+        with postgres_ledger.transaction() as session:
+            told(session, [first])
+            cancelling = pool.submit(
+                in_transaction, postgres_ledger, cancel_job, account, job, now=LATER
+            )
+            wait_until_one_waits(watcher)
+            told(session, [last])  # a deadlock, if the cancel had begun with it
+        end = cancelling.result(timeout=10)
+
+    assert end.progress.cancelled == 2
+
+
 def test_a_counter_repair_waits_for_an_open_finish_and_then_counts_it(postgres_ledger, watcher):
     """One UPDATE with a counting subselect would write what was true before the wait."""
     with postgres_ledger.transaction() as session:

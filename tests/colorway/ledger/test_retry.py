@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from colorway.errors import InvalidRequest, LeaseLost, NotFound
@@ -26,10 +28,12 @@ from tests.builders import (
     finish_it,
     row_of,
     statuses_of,
+    tasks_of,
     with_deaths,
     with_tries,
 )
 
+SECOND = timedelta(seconds=1)
 LATER = NOON + 2 * MINUTE
 LATER_STILL = NOON + 4 * MINUTE
 
@@ -205,6 +209,45 @@ def test_a_clients_cancel_is_forgotten_with_the_last_one_it_left(session):
 
     assert sorted(statuses_of(session, job)) == [Status.CANCELLED, Status.FAILED]
     assert status_of(session, job) is JobStatus.FAILED
+
+
+def test_a_client_has_not_cancelled_what_a_failure_had_stopped_before(session):
+    job, [broken, _, running] = a_job(session, ("nord", "ink", "rose"), on_error="stop")
+    a_claim(session, running)
+    fail_it(session, broken)
+    cancel(session, job, now=LATER)
+
+    retry(session, job, ["rose"])
+    [nudge] = undelivered(session, job, most=9)[-1:]
+    finish_it(session, a_claim(session, nudge.task, now=LATER), now=LATER)
+
+    assert statuses_of(session, job) == [Status.FAILED, Status.CANCELLED, Status.COMPLETED]
+    assert status_of(session, job) is JobStatus.PARTIAL
+
+
+def test_a_failure_stops_what_was_reopened_by_a_clock_that_is_ahead(session):
+    job, _ = a_job(session, palettes=("nord", "ink", "rose"), on_error="stop")
+    cancel(session, job)
+    retry(session, job, now=NOON + 2 * SECOND)
+    first, second, _ = tasks_of(session, job)
+    running = a_claim(session, second)
+
+    fail_it(session, first, now=NOON + SECOND)
+    give_back(session, running, BROKEN, counts=False, now=NOON + 3 * SECOND)
+
+    assert statuses_of(session, job) == [Status.FAILED, Status.CANCELLED, Status.CANCELLED]
+
+
+def test_what_was_reopened_by_a_clock_that_is_behind_is_not_stopped_by_what_came_before(session):
+    job, [broken, _] = a_job(session, palettes=("nord", "ink"), on_error="stop")
+    fail_it(session, broken, now=NOON + 2 * SECOND)
+    retry(session, job, ["ink"], now=NOON + SECOND)
+    [_, again] = tasks_of(session, job)
+
+    held = a_claim(session, again, now=NOON + SECOND)
+    give_back(session, held, BROKEN, counts=False, now=NOON + 3 * SECOND)
+
+    assert statuses_of(session, job) == [Status.FAILED, Status.PENDING]
 
 
 def test_what_was_reopened_is_not_stopped_by_the_failure_of_before(session):
