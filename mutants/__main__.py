@@ -79,7 +79,8 @@ def tested(mutant: Mutant | None, watchers: tuple[str, ...]) -> subprocess.Compl
         copy = Path(folder) / "copy"
         shutil.copytree(HOUSE, copy, ignore=LEFT_BEHIND)
         if mutant is not None:
-            (copy / mutant.file).write_text(mutant.broken(HOUSE))
+            for file, text in mutant.broken(HOUSE).items():
+                (copy / file).write_text(text)
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *watchers]
         return subprocess.run(  # noqa: S603 - our own command
             command,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants.mutant import Mutant
+from mutants.mutant import Edit, Mutant
 
 LEASE, LAPSE = "colorway/ledger/lease.py", "colorway/ledger/lapse.py"
 COMMANDS, OUTBOX = "colorway/ledger/commands.py", "colorway/ledger/outbox.py"
@@ -160,6 +160,23 @@ MUTANTS = (
         "    outbox.announce_job(session, job, now=now)\n",
         "",
         (*LEDGER_TESTS, *DELIVERY_TESTS),
+    ),
+    Mutant(
+        "the outbox is written after the commit",
+        "colorway/ledger/submission.py",
+        "    outbox.announce_job(session, job, now=now)\n",
+        "",
+        ONCE_TESTS,
+        also=(
+            Edit(
+                "dispatcher/intake.py",
+                '        log.info("job_enqueued"',
+                "        from colorway.ledger.outbox import announce_job\n"
+                "        with self.ledger.transaction() as session:\n"
+                "            announce_job(session, job, now=now)\n"
+                '        log.info("job_enqueued"',
+            ),
+        ),
     ),
     Mutant(
         "the version stays when a colorway moves",
