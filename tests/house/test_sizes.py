@@ -11,6 +11,7 @@ HOUSE = (
     "dispatcher",
     "palette_worker",
     "local_tasks",
+    "mutants",
     "demo",
     "migrations",
     "tests",
