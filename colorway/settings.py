@@ -33,13 +33,22 @@ Emails = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 """Addresses, separated by commas."""
 
 
-class SharedSettings(BaseSettings):
-    """Settings on which dispatcher and worker must agree."""
+class LedgerSettings(BaseSettings):
+    """All that a command needs which works on the ledger alone."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     # not in the repr: it may hold a password
-    database_url: str = Field(repr=False, description="SQLAlchemy URL of the ledger")
+    database_url: str = Field(
+        pattern=r"^(sqlite(\+pysqlite)?|postgresql(\+psycopg)?)://",
+        repr=False,
+        description="SQLAlchemy URL of the ledger",
+    )
+
+
+class SharedSettings(LedgerSettings):
+    """Settings on which dispatcher and worker must agree."""
+
     image_store: str = Field(
         pattern="^file:///", description="where pictures lie: `file:///folder`"
     )

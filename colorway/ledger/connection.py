@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -62,6 +62,11 @@ class Ledger:
         """Raise TryLater unless the database answers."""
         with self.reading() as session:
             session.execute(text("SELECT 1"))
+
+    def has_tables(self) -> bool:
+        """Whether the database was ever migrated; raises TryLater if it does not answer."""
+        with self.reading() as session:
+            return inspect(session.connection()).has_table("accounts")
 
     def dispose(self) -> None:
         """Close every pooled connection."""

@@ -291,6 +291,7 @@ Record = sqlalchemy.Row[*tuple[Any, ...]]
 """A row as a statement returns it, with the columns that the statement names."""
 
 # Statements on the hot path are built once, on these, with bindparam: a fourth of the ORM's cost.
+accounts = _table(Account)
 api_keys = _table(ApiKey)
 images = _table(Image)
 jobs = _table(Job)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from colorway.settings import SharedSettings, read_settings
+from colorway.settings import LedgerSettings, SharedSettings, read_settings
 from dispatcher.settings import Settings
 
 GOOD = {
@@ -60,9 +60,20 @@ def test_a_duration_is_seconds_or_iso_8601(environment, text, duration):
 
 
 @pytest.mark.parametrize(
+    "url", ["sqlite:///data/ledger.db", "sqlite+pysqlite:///a.db", "postgresql://db/colorway"]
+)
+def test_a_ledger_needs_no_other_setting(environment, url):
+    environment(**(dict.fromkeys(GOOD) | {"DATABASE_URL": url}))
+
+    assert read_settings(LedgerSettings).database_url == url
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("DATABASE_URL", None),
+        ("DATABASE_URL", ""),
+        ("DATABASE_URL", "mysql://user:secret@db/colorway"),
         ("IMAGE_STORE", "pictures"),
         ("LINK_SIGNING_KEY", "short"),
         ("OIDC_CALLERS", ""),
