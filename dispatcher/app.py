@@ -12,15 +12,18 @@ from colorway.ledger.connection import Ledger
 from colorway.oidc import CallerCheck
 from colorway.telemetry.metrics import RequestMetrics
 from dispatcher.api.images import image_routes, link_routes
+from dispatcher.api.job_list import job_list_routes
 from dispatcher.api.jobs import job_routes
 from dispatcher.api.openapi import openapi_routes
 from dispatcher.api.problems import show_problems
+from dispatcher.api.removal import removal_routes
 from dispatcher.api.request_log import log_requests
 from dispatcher.api.upkeep import upkeep_routes
 from dispatcher.api.uploads import Uploads
 from dispatcher.delivery import Delivery
 from dispatcher.intake import Intake
 from dispatcher.reconciler import Reconciler
+from dispatcher.removal import Removal
 from dispatcher.settings import Settings
 from dispatcher.task_queue import TaskQueue
 
@@ -78,6 +81,7 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     app.extensions["machinery"] = Machinery(ledger, queue, delivery, reconciler)
     log_requests(app, metrics)
     show_problems(app)
+    app.register_blueprint(job_list_routes(ledger))
     app.register_blueprint(
         job_routes(
             intake,
@@ -88,6 +92,7 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
         )
     )
     app.register_blueprint(image_routes(intake, uploads))
+    app.register_blueprint(removal_routes(Removal(ledger, store)))
     app.register_blueprint(upkeep_routes(ledger, delivery, reconciler, callers, metrics))
     app.register_blueprint(openapi_routes(API_VERSION))
     if isinstance(store, LocalFolderStore):

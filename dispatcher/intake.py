@@ -21,7 +21,7 @@ from colorway.image_store import ImageStore
 from colorway.job import JobRequest
 from colorway.ledger.connection import Ledger
 from colorway.ledger.idempotency import Reservation, complete, release, request_sha256, reserve
-from colorway.ledger.images import SourceFacts, find_image, image_with, record_image
+from colorway.ledger.images import SourceFacts, find_image_to_use, image_with, record_image
 from colorway.ledger.submission import record_job
 from colorway.ledger.tables import Record
 from dispatcher.delivery import Delivery
@@ -131,7 +131,7 @@ class Intake:
             stored, _ = self.accept_image(account, upload, now=now)
             wanted = replace(wanted, image_id=stored.id)
         with self.ledger.transaction() as session:
-            image = find_image(session, account, wanted.image_id)
+            image = find_image_to_use(session, account, wanted.image_id)
             job = record_job(session, account, image, wanted, keep_for=self.keep_jobs_for, now=now)
             if once is not None:
                 complete(session, once, job)

@@ -7,6 +7,7 @@ from mutants.mutant import Edit, Mutant
 LEASE, LAPSE = "colorway/ledger/lease.py", "colorway/ledger/lapse.py"
 COMMANDS, OUTBOX = "colorway/ledger/commands.py", "colorway/ledger/outbox.py"
 REPAIRS, PROGRESS = "colorway/ledger/repairs.py", "colorway/ledger/progress.py"
+REMOVAL = "colorway/ledger/removal.py"
 
 LEDGER_TESTS = ("tests/colorway/ledger",)
 WORKER_TESTS = (
@@ -21,6 +22,11 @@ WORKER_TESTS = (
     "tests/palette_worker/test_worker_routes.py",
 )
 RECONCILER_TESTS = ("tests/dispatcher/test_reconciler.py",)
+REMOVAL_TESTS = (
+    "tests/colorway/ledger/test_removal.py",
+    "tests/colorway/ledger/test_removal_races.py",
+    "tests/dispatcher/test_delete.py",
+)
 DELIVERY_TESTS = ("tests/dispatcher/test_delivery.py", "tests/dispatcher/test_task_queue.py")
 ONCE_TESTS = (
     "tests/colorway/ledger/test_idempotency_keys.py",
@@ -198,6 +204,48 @@ MUTANTS = (
         """    session.execute(FORGET, {"rendition": rendition})\n""",
         "",
         LEDGER_TESTS,
+    ),
+    Mutant(
+        "the list of jobs goes on with those of another account",
+        "colorway/ledger/job_list.py",
+        "        jobs.c.account_id >= _ACCOUNT,\n",
+        "",
+        ("tests/colorway/ledger/test_job_list.py", "tests/dispatcher/test_list_jobs.py"),
+    ),
+    Mutant(
+        "a deletion that locks no picture",
+        REMOVAL,
+        "    .order_by(renditions.c.id)\n    .with_for_update()\n",
+        "    .order_by(renditions.c.id)\n",
+        REMOVAL_TESTS,
+    ),
+    Mutant(
+        "a deletion that takes a job as it was before the wait",
+        REMOVAL,
+        "    locked = _require_done(find_job_to_write(session, account, job))\n",
+        "    locked = find_job_to_write(session, account, job) and seen\n",
+        REMOVAL_TESTS,
+    ),
+    Mutant(
+        "a deletion that leaves the outbox to the cascade",
+        REMOVAL,
+        "    outbox.forget_job(session, job)  #",
+        "    #",
+        REMOVAL_TESTS,
+    ),
+    Mutant(
+        "a source is deleted while a submission refers to it",
+        "colorway/ledger/images.py",
+        "BY_ID_TO_USE = BY_ID.with_for_update(read=True, key_share=True)",
+        "BY_ID_TO_USE = BY_ID",
+        REMOVAL_TESTS,
+    ),
+    Mutant(
+        "a store that is away undoes a deletion",
+        "dispatcher/removal.py",
+        "            except Exception as error:  #",
+        "            except KeyError as error:  #",
+        REMOVAL_TESTS,
     ),
     Mutant(
         "the reconciler is off",

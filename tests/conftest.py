@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.orm import Session
 
 from colorway.ledger.connection import Ledger
@@ -80,6 +81,15 @@ def sqlite_ledger(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Ledger]:
 def postgres_ledger(postgres: PostgresServer, migrated_postgres: str) -> Iterator[Ledger]:
     with postgres.database(copy_of=migrated_postgres) as url:
         yield from _disposed(Ledger(url))
+
+
+@pytest.fixture
+def watcher(postgres_ledger: Ledger) -> Iterator[Connection]:
+    """A connection beside the Postgres ledger's own, that sees who waits for a lock."""
+    url = postgres_ledger.engine.url
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        yield connection
 
 
 @pytest.fixture(params=DATABASES)

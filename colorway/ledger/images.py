@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert  # SQLite renders its ON CONFLICT just the same
 from sqlalchemy.orm import Session
 
@@ -28,6 +29,9 @@ class SourceFacts:
 BY_ID = select(images).where(
     images.c.id == bindparam("image"), images.c.account_id == bindparam("account")
 )
+# Locked as a foreign key locks it: it cannot be deleted before a job refers to it.
+BY_ID_TO_USE = BY_ID.with_for_update(read=True, key_share=True)
+BY_ID_TO_WRITE = BY_ID.with_for_update()
 BY_SHA256 = select(images).where(
     images.c.account_id == bindparam("account"), images.c.sha256 == bindparam("sha256")
 )
@@ -41,7 +45,21 @@ NOTE_FRAMES = (
 
 def find_image(session: Session, account: UUID, image: UUID) -> Record:
     """Return the image's row, or raise NotFound; another account's is not found either."""
-    row = session.execute(BY_ID, {"image": image, "account": account}).one_or_none()
+    return _found(session, BY_ID, account, image)
+
+
+def find_image_to_use(session: Session, account: UUID, image: UUID) -> Record:
+    """Return the image's row such that this transaction may refer to it; or raise NotFound."""
+    return _found(session, BY_ID_TO_USE, account, image)
+
+
+def find_image_to_write(session: Session, account: UUID, image: UUID) -> Record:
+    """Return the image's row, locked against whoever would use it; or raise NotFound."""
+    return _found(session, BY_ID_TO_WRITE, account, image)
+
+
+def _found(session: Session, statement: Select[Any], account: UUID, image: UUID) -> Record:
+    row = session.execute(statement, {"image": image, "account": account}).one_or_none()
     if row is None:
         raise NotFound(f"there is no image {image}")
     return row

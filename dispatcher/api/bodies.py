@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from colorway.job import JobProgress, JobStatus, Priority
+from colorway.ledger.job_list import ListedJob
 from colorway.ledger.progress import JobView
 from colorway.ledger.tables import Record
 from colorway.lifecycle import Status
@@ -111,8 +113,8 @@ class LinksBody(Body):
     colorways: str
 
 
-class JobBody(Body):
-    """A job; the same for POST and GET."""
+class JobSummary(Body):
+    """A job as the list has it: what its body says, but for what takes a look at every colorway."""
 
     id: UUID
     object: str = "job"
@@ -122,7 +124,6 @@ class JobBody(Body):
     progress_percent: int
     eta_seconds: int | None
     counts: CountsBody
-    stats: StatsBody
     image: ImageBody
     render: dict[str, Any]
     output: dict[str, Any]
@@ -134,9 +135,23 @@ class JobBody(Body):
     started_at: datetime | None
     finished_at: datetime | None
     expires_at: datetime
+    links: LinksBody
+
+
+class JobPage(Body):
+    """Some jobs, the newest first, and where the next ones are."""
+
+    object: str = "list"
+    data: list[JobSummary]
+    next: str | None
+
+
+class JobBody(JobSummary):
+    """A job; the same for POST and GET."""
+
+    stats: StatsBody
     colorways: list[ColorwayBody]
     colorways_next: str | None
-    links: LinksBody
 
 
 class ColorwayPage(Body):
@@ -162,23 +177,9 @@ def image_body(row: Record) -> ImageBody:
 
 def job_body(view: JobView, *, now: datetime) -> JobBody:
     """Return the answer for a job as one snapshot shows it."""
-    job, stats, progress = view.job, view.stats, view.progress
-    path = f"/v1/jobs/{job.id}"
+    stats, path = view.stats, _job_path(view.job.id)
     return JobBody(
-        id=job.id,
-        version=job.version,
-        status=progress.status,
-        done=progress.is_done,
-        progress_percent=progress.percent,
-        eta_seconds=_eta_seconds(progress, job.started_at, now),
-        counts=CountsBody(
-            total=progress.total,
-            pending=progress.pending,
-            processing=progress.processing,
-            completed=progress.completed,
-            failed=progress.failed,
-            cancelled=progress.cancelled,
-        ),
+        **_in_short(view.job, view.image, view.progress, now=now),
         stats=StatsBody(
             cached=stats.cached,
             attempts=stats.attempts,
@@ -187,26 +188,59 @@ def job_body(view: JobView, *, now: datetime) -> JobBody:
             upload_seconds=stats.upload_ms / 1000,
             bytes=stats.bytes,
         ),
-        image=image_body(view.image),
-        render=job.render,
-        output=job.output,
-        priority=job.priority,
-        on_error=job.on_error,
-        reuse=job.reuse,
-        metadata=job.client_metadata,
-        created_at=job.created_at,
-        started_at=job.started_at,
-        finished_at=job.finished_at,
-        expires_at=job.expires_at,
-        colorways=[colorway_body(job.id, row) for row in view.colorways],
-        colorways_next=_next(path, view.colorways, progress.total),
-        links=LinksBody(self=path, colorways=f"{path}/colorways"),
+        colorways=[colorway_body(view.job.id, row) for row in view.colorways],
+        colorways_next=_next(path, view.colorways, view.progress.total),
     )
+
+
+def job_page_body(found: Sequence[ListedJob], *, following: str | None, now: datetime) -> JobPage:
+    """Return the answer for a page of jobs."""
+    data = [JobSummary(**_in_short(it.job, it.image, it.progress, now=now)) for it in found]
+    return JobPage(data=data, next=following)
+
+
+def _in_short(
+    job: Record, image: Record, progress: JobProgress, *, now: datetime
+) -> dict[str, Any]:
+    """Return the fields of a JobSummary."""
+    path = _job_path(job.id)
+    return {
+        "id": job.id,
+        "version": job.version,
+        "status": progress.status,
+        "done": progress.is_done,
+        "progress_percent": progress.percent,
+        "eta_seconds": _eta_seconds(progress, job.started_at, now),
+        "counts": CountsBody(
+            total=progress.total,
+            pending=progress.pending,
+            processing=progress.processing,
+            completed=progress.completed,
+            failed=progress.failed,
+            cancelled=progress.cancelled,
+        ),
+        "image": image_body(image),
+        "render": job.render,
+        "output": job.output,
+        "priority": job.priority,
+        "on_error": job.on_error,
+        "reuse": job.reuse,
+        "metadata": job.client_metadata,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "expires_at": job.expires_at,
+        "links": LinksBody(self=path, colorways=f"{path}/colorways"),
+    }
+
+
+def _job_path(job: UUID) -> str:
+    return f"/v1/jobs/{job}"
 
 
 def colorway_body(job: UUID, row: Record) -> ColorwayBody:
     """Return the answer for a row of `colorways` with its rendition."""
-    image = f"/v1/jobs/{job}/colorways/{row.key}/image"
+    image = f"{_job_path(job)}/colorways/{row.key}/image"
     is_completed = row.status == Status.COMPLETED
     return ColorwayBody(
         key=row.key,

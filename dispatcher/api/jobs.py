@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
@@ -14,7 +14,7 @@ import structlog
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from colorway.errors import Conflict, Flaw, InvalidRequest, Malformed, NotFound, WrongMediaType
+from colorway.errors import Conflict, Flaw, Malformed, NotFound, WrongMediaType
 from colorway.image_keys import thumbnail_key
 from colorway.image_store import ImageStore
 from colorway.ledger import progress
@@ -25,17 +25,24 @@ from colorway.palette import is_key
 from dispatcher.api.authentication import caller_of
 from dispatcher.api.bodies import (
     COLORWAYS_SHOWN,
-    Body,
     colorway_body,
     colorway_page_body,
     job_body,
+)
+from dispatcher.api.calls import (
+    is_number,
+    json_answer,
+    limit_flaw,
+    read_document,
+    refuse_a_body,
+    refuse_unknown_parameters,
 )
 from dispatcher.api.job_requests import (
     IDEMPOTENCY_KEY_PATTERN,
     parse_job_request,
     parse_retry_request,
 )
-from dispatcher.api.uploads import MAX_JSON, Uploads, is_multipart
+from dispatcher.api.uploads import Uploads, is_multipart
 from dispatcher.intake import Intake
 
 log = structlog.get_logger()
@@ -65,14 +72,16 @@ def job_routes(
     @routes.post("")
     def submit() -> Response:
         account = caller_of(ledger, request, "submit").account
-        _refuse_unknown_parameters()
+        refuse_unknown_parameters()
         key = _idempotency_key()
         if is_multipart(request):
             with uploads.picture_and_job(request) as (picture, document):
                 wanted = parse_job_request(document, with_upload=True, max_palettes=max_palettes)
                 accepted = intake.accept_job(account, wanted, picture, key=key, now=clock())
         elif request.mimetype == "application/json":
-            wanted = parse_job_request(_document(), with_upload=False, max_palettes=max_palettes)
+            wanted = parse_job_request(
+                read_document(), with_upload=False, max_palettes=max_palettes
+            )
             accepted = intake.accept_job(account, wanted, key=key, now=clock())
         else:
             raise WrongMediaType("send application/json, or multipart/form-data with a picture")
@@ -96,8 +105,8 @@ def job_routes(
     @routes.post("/<uuid:job>/cancel")
     def cancel(job: UUID) -> Response:
         account = caller_of(ledger, request, "submit").account
-        _refuse_unknown_parameters()
-        _refuse_a_body()
+        refuse_unknown_parameters()
+        refuse_a_body()
         with ledger.transaction() as session:
             end = cancel_job(session, account, job, now=clock())
         if end is not None:
@@ -112,7 +121,7 @@ def job_routes(
     @routes.post("/<uuid:job>/retry")
     def retry(job: UUID) -> Response:
         account = caller_of(ledger, request, "submit").account
-        _refuse_unknown_parameters()
+        refuse_unknown_parameters()
         keys = _keys_to_retry()
         with ledger.transaction() as session:
             count = retry_job(session, account, job, keys, now=clock())
@@ -133,14 +142,14 @@ def job_routes(
             )
         shown, is_last = rows[: wanted.most], len(rows) <= wanted.most
         following = None if is_last else _page_url(job, wanted, after=shown[-1].position)
-        return _json(colorway_page_body(job, shown, following=following))
+        return json_answer(colorway_page_body(job, shown, following=following))
 
     @routes.get("/<uuid:job>/colorways/<key>")
     def colorway(job: UUID, key: str) -> Response:
         account = caller_of(ledger, request, "read").account
         with ledger.reading() as session:
             row = progress.find_colorway(session, account, job, _key(key))
-        return _json(colorway_body(job, row))
+        return json_answer(colorway_body(job, row))
 
     @routes.get("/<uuid:job>/colorways/<key>/image")
     def image(job: UUID, key: str) -> AnyResponse:
@@ -178,17 +187,13 @@ def job_routes(
         now = clock()
         with ledger.reading() as session:
             view = progress.job_view(session, account, job, most=COLORWAYS_SHOWN)
-        answer = _json(job_body(view, now=now))
+        answer = json_answer(job_body(view, now=now))
         answer.set_etag(str(view.job.version), weak=True)
         if not view.progress.is_done:
             answer.headers["Retry-After"] = _poll_again_in(now - view.job.created_at)
         return answer
 
     return routes
-
-
-def _json(body: Body) -> Response:
-    return Response(body.model_dump_json(), mimetype="application/json")
 
 
 def _poll_again_in(age: timedelta) -> str:
@@ -206,16 +211,14 @@ class _Page:
 
 def _page_wanted() -> _Page:
     """Return what the query asks of the list of colorways, or raise InvalidRequest."""
-    flaws = []
     limit, cursor = request.args.get("limit", "100"), request.args.get("cursor", "-1")
     status = request.args.get("status")
-    if not (_is_number(limit) and 1 <= int(limit) <= MAX_PAGE):
-        flaws.append(Flaw("limit", "range", f"limit is a number from 1 to {MAX_PAGE}"))
-    if cursor != "-1" and not _is_number(cursor):
+    flaws = limit_flaw(limit, most=MAX_PAGE)
+    if cursor != "-1" and not is_number(cursor):
         flaws.append(Flaw("cursor", "cursor", "take the cursor from the page before"))
     if status is not None and status not in set(Status):
         flaws.append(Flaw("status", "enum", f"status is one of {', '.join(Status)}"))
-    _refuse_unknown_parameters("limit", "cursor", "status", flaws=flaws)
+    refuse_unknown_parameters("limit", "cursor", "status", flaws=flaws)
     return _Page(int(cursor), int(limit), status)
 
 
@@ -230,19 +233,8 @@ def _thumbnail_wanted() -> bool:
     flaws = []
     if request.args.get("thumbnail", "1") != "1":
         flaws.append(Flaw("thumbnail", "enum", "thumbnail is 1, or left out"))
-    _refuse_unknown_parameters("thumbnail", flaws=flaws)
+    refuse_unknown_parameters("thumbnail", flaws=flaws)
     return "thumbnail" in request.args
-
-
-def _refuse_unknown_parameters(*known: str, flaws: Sequence[Flaw] = ()) -> None:
-    """Raise InvalidRequest for these flaws and any other parameter: a typo must cost nothing."""
-    unknown = [
-        Flaw(name, "unknown", "there is no such parameter")
-        for name in request.args
-        if name not in known
-    ]
-    if flaws or unknown:
-        raise InvalidRequest("the query is not valid", flaws=(*flaws, *unknown))
 
 
 def _idempotency_key() -> str | None:
@@ -253,27 +245,12 @@ def _idempotency_key() -> str | None:
 
 
 def _keys_to_retry() -> list[str] | None:
-    document = _document()
+    document = read_document()
     if not document.strip():
         return None
     if request.mimetype != "application/json":
         raise WrongMediaType("send application/json, or no body to retry all")
     return parse_retry_request(document)
-
-
-def _document() -> bytes:
-    request.max_content_length = MAX_JSON
-    return request.get_data(cache=False)
-
-
-def _refuse_a_body() -> None:
-    """Raise InvalidRequest for a body that says anything: a typo must cost nothing."""
-    if _document().strip() not in (b"", b"{}"):
-        raise InvalidRequest("this call takes no body")
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 7
 
 
 def _key(text: str) -> str:

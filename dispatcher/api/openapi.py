@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from dispatcher.api.bodies import ColorwayBody, ColorwayPage, ImageBody, JobBody
+from dispatcher.api.bodies import ColorwayBody, ColorwayPage, ImageBody, JobBody, JobPage
 from dispatcher.api.job_requests import IDEMPOTENCY_KEY_PATTERN, JobIn, RetryIn
 from dispatcher.api.problems import MEDIA_TYPE, ProblemBody
 
@@ -21,6 +21,7 @@ _SCHEMA = "#/components/schemas/{model}"
 _REQUESTS: tuple[type[BaseModel], ...] = (JobIn, RetryIn)
 _ANSWERS: tuple[type[BaseModel], ...] = (
     JobBody,
+    JobPage,
     ColorwayPage,
     ColorwayBody,
     ImageBody,
@@ -43,6 +44,8 @@ _ACCEPTED = {
     "ETag": "The job's `version`",
     "Retry-After": "Look at the job again after so many seconds",
 }
+_GONE: Schema = {"description": "It is gone"}
+_TIME: Schema = {"type": "string", "format": "date-time", "description": "Exclusive"}
 _BYTES: Schema = {"type": "string", "contentMediaType": "application/octet-stream"}
 _IDEMPOTENCY_KEY: Schema = {
     "name": "Idempotency-Key",
@@ -95,6 +98,21 @@ def _paths() -> Schema:
     job, key, image = _in_path("job", uuid=True), _in_path("key"), _in_path("image", uuid=True)
     return {
         "/v1/jobs": {
+            "get": _call(
+                "list_jobs",
+                "Your jobs, the newest first",
+                {200: _json("A page of jobs", JobPage)},
+                problems=(422,),
+                parameters=[
+                    _in_query(
+                        "limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
+                    ),
+                    _in_query("cursor", {"type": "string"}),
+                    _in_query("status", {"$ref": _SCHEMA.format(model="JobStatus")}),
+                    _in_query("created_after", _TIME),
+                    _in_query("created_before", _TIME),
+                ],
+            ),
             "post": _call(
                 "submit",
                 "Submit one image in many palettes",
@@ -113,7 +131,7 @@ def _paths() -> Schema:
                         "encoding": {"job": {"contentType": "application/json"}},
                     },
                 },
-            )
+            ),
         },
         "/v1/jobs/{job}": {
             "get": _call(
@@ -124,7 +142,14 @@ def _paths() -> Schema:
                     304: {"description": "It is still at the version of `If-None-Match`"},
                 },
                 parameters=[job],
-            )
+            ),
+            "delete": _call(
+                "delete_job",
+                "Delete a job that is done, and those of its pictures that no other job shares",
+                {204: _GONE},
+                problems=(404, 409, 413, 422, 503),
+                parameters=[job],
+            ),
         },
         "/v1/jobs/{job}/cancel": {
             "post": _call(
@@ -206,7 +231,14 @@ def _paths() -> Schema:
                 "A source",
                 {200: _json("The image", ImageBody)},
                 parameters=[image],
-            )
+            ),
+            "delete": _call(
+                "delete_image",
+                "Delete a source that no job refers to",
+                {204: _GONE},
+                problems=(404, 409, 413, 422, 503),
+                parameters=[image],
+            ),
         },
         "/health": {"get": _open_call("health", "Whether the process answers")},
         "/ready": {"get": _open_call("ready", "Whether it can do its work", problems=(503,))},

@@ -20,6 +20,8 @@ _TITLES = {
     "unauthenticated": "An API key is needed",
     "not-found": "There is no such thing",
     "not-ready": "Not ready yet",
+    "not-done": "Not done yet",
+    "in-use": "Something refers to it",
     "nothing-to-retry": "Nothing to retry",
     "idempotency-in-progress": "The same request is under way",
     "idempotency-mismatch": "The key belongs to another request",

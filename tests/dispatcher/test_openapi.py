@@ -12,7 +12,7 @@ from openapi_spec_validator import validate
 from colorway.ledger.lease import fail
 from tests.builders import NOON
 from tests.dispatcher.stage import Stage, a_job_part, a_png, many_palettes, multipart, palettes
-from tests.dispatcher.test_show_job import ERROR, claimed, completed
+from tests.dispatcher.test_show_job import ERROR, NOWHERE, claimed, completed
 
 Document = dict[str, Any]
 WITHOUT_DOCUMENT = {"/metrics", "/internal/deliver", "/internal/reconcile", "/files/{key}"}
@@ -32,6 +32,8 @@ def validator(document: Document, schema: dict[str, Any]) -> Draft202012Validato
 def errors_of(document: Document, path: str, method: str, answer: Any) -> list[str]:
     """Return in what this answer differs from what the document says of it."""
     said = document["paths"][path][method]["responses"][str(answer.status_code)]
+    if "content" not in said:
+        return ["there is a body"] if answer.data else []
     schema = said["content"][answer.content_type]["schema"]
     errors = [error.message for error in validator(document, schema).iter_errors(answer.json)]
     headers = said.get("headers", {})
@@ -46,6 +48,10 @@ def submitted_once(stage: Stage, **options: Any) -> Any:
     """Return the answer to a submission under a key, the same key every time."""
     parts = multipart(("image", a_png(2)), ("job", a_job_part(**options)))
     return stage.post("/v1/jobs", headers={"Idempotency-Key": "once"}, **parts)
+
+
+def deleted(stage: Stage, path: str) -> Any:
+    return stage.client.delete(path, headers=stage.headers)
 
 
 def test_the_document_is_valid_openapi_3_1(document):
@@ -75,6 +81,7 @@ def test_real_answers_are_as_it_says(stage, document):
     held = claimed(stage, id, 1)
     with stage.ledger.transaction() as session:
         fail(session, held, ERROR, now=NOON)
+    unused = stage.post("/v1/images", data=a_png(3), content_type="image/png").json["id"]
 
     real = [
         ("/v1/images", "post", image),
@@ -83,10 +90,14 @@ def test_real_answers_are_as_it_says(stage, document):
         ("/v1/jobs", "post", job),
         ("/v1/jobs", "post", submitted_once(stage)),
         ("/v1/jobs", "post", submitted_once(stage)),
+        ("/v1/jobs", "get", stage.get("/v1/jobs?limit=1")),
         (path, "get", stage.get(f"/v1/jobs/{id}")),
         (f"{path}/retry", "post", stage.post(f"/v1/jobs/{id}/retry")),
         (f"{path}/colorways", "get", stage.get(f"/v1/jobs/{id}/colorways?limit=2")),
         (f"{path}/colorways/{{key}}", "get", stage.get(f"/v1/jobs/{id}/colorways/palette-0")),
+        (f"{path}/cancel", "post", stage.post(f"/v1/jobs/{id}/cancel")),
+        (path, "delete", deleted(stage, f"/v1/jobs/{id}")),
+        ("/v1/images/{image}", "delete", deleted(stage, f"/v1/images/{unused}")),
         ("/health", "get", stage.get("/health")),
         ("/ready", "get", stage.get("/ready")),
     ]
@@ -99,6 +110,7 @@ def test_real_problems_are_as_it_says(stage, document):
     path = "/v1/jobs/{job}/colorways"
     retry, id = "/v1/jobs/{job}/retry", f"/v1/jobs/{job}/retry"
     submitted_once(stage)
+    source = f"/v1/images/{stage.an_image()}"
     real = [
         ("/v1/jobs", "post", stage.post_bytes(b"{")),
         ("/v1/jobs", "post", stage.client.post("/v1/jobs")),
@@ -114,11 +126,16 @@ def test_real_problems_are_as_it_says(stage, document):
         (path, "get", stage.get(f"/v1/jobs/{job}/colorways?limit=0")),
         (f"{path}/{{key}}", "get", stage.get(f"/v1/jobs/{job}/colorways/none")),
         (f"{path}/{{key}}/image", "get", stage.get(f"/v1/jobs/{job}/colorways/nord/image")),
+        ("/v1/jobs", "get", stage.get("/v1/jobs?limit=0")),
+        ("/v1/jobs/{job}", "delete", deleted(stage, f"/v1/jobs/{job}")),
+        ("/v1/jobs/{job}", "delete", deleted(stage, f"/v1/jobs/{NOWHERE}")),
+        ("/v1/images/{image}", "delete", deleted(stage, source)),
+        ("/v1/images/{image}", "delete", deleted(stage, f"{source}?force=1")),
     ]
 
     statuses = [each[2].status_code for each in real]
     assert statuses[:7] == [400, 401, 403, 415, 413, 422, 422]
-    assert statuses[7:] == [409, 422, 400, 415, 422, 404, 409]
+    assert statuses[7:] == [409, 422, 400, 415, 422, 404, 409, 422, 409, 404, 409, 422]
     assert [errors_of(document, *each) for each in real] == [[]] * len(real)
 
 
@@ -192,6 +209,31 @@ def test_what_is_said_of_the_header_of_a_submission_is_what_is_done(stage, docum
     assert [answer.status_code for answer in answers] == [202 if is_valid else 400] * 2
     assert (answers[1].headers.get("Idempotency-Replayed") == "true") == is_valid
     assert replayed == {"Retry-After", "Idempotency-Replayed"}
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "is_valid"),
+    [
+        ("limit", 1, True),
+        ("limit", 100, True),
+        ("limit", 0, False),
+        ("limit", 101, False),
+        ("status", "partial", True),
+        ("status", "done", False),
+        ("created_after", "2030-01-01T12:00:00Z", True),
+        ("created_after", "2030-01-01", False),
+        ("created_before", "2030-01-01T12:00:00.5+01:00", True),
+        ("created_before", "2030-02-30T12:00:00Z", False),
+    ],
+)
+def test_what_is_said_of_the_list_of_jobs_is_what_is_done(stage, document, name, given, is_valid):
+    parameters = document["paths"]["/v1/jobs"]["get"]["parameters"]
+    [schema] = [said["schema"] for said in parameters if said["name"] == name]
+
+    answer = stage.get("/v1/jobs", query_string={name: given})
+
+    assert validator(document, schema).is_valid(given) == is_valid
+    assert answer.status_code == (200 if is_valid else 422)
 
 
 def test_every_request_schema_is_closed(document):

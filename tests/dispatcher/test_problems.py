@@ -24,7 +24,7 @@ NOWHERE = "01980000-0000-7000-8000-000000000000"
         ("GET", "/static/a.js", 404, "not-found"),
         ("GET", "/files/", 404, "not-found"),
         ("GET", "/files/a/b.png", 404, "not-found"),
-        ("GET", "/v1/jobs", 405, "method"),
+        ("PATCH", "/v1/jobs", 405, "method"),
         ("PUT", f"/v1/jobs/{NOWHERE}", 405, "method"),
         ("DELETE", "/v1/images", 405, "method"),
         ("GET", "/internal/deliver", 405, "method"),
@@ -50,7 +50,7 @@ def test_every_refusal_is_a_problem(stage, method, path, status, code):
 def test_a_method_not_allowed_names_those_that_are(stage):
     answer = stage.client.put("/v1/jobs")
 
-    assert answer.headers["Allow"] == "OPTIONS, POST"
+    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
 
 
 def test_head_says_what_get_would_and_options_what_is_possible(stage):
@@ -61,7 +61,7 @@ def test_head_says_what_get_would_and_options_what_is_possible(stage):
 
     assert (head.status_code, head.data) == (200, b"")
     assert head.headers["ETag"] == stage.get(job).headers["ETag"]
-    assert set(options.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+    assert set(options.headers["Allow"].split(", ")) == {"DELETE", "GET", "HEAD", "OPTIONS"}
 
 
 @pytest.mark.parametrize("given", ["abc-1.2_3", "x" * 64])

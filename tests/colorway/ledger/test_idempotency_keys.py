@@ -9,7 +9,7 @@ from functools import partial
 from uuid import UUID
 
 import pytest
-from sqlalchemy import NullPool, create_engine, func, select
+from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
 from colorway.errors import Conflict, InvalidRequest
@@ -206,15 +206,6 @@ def test_a_slow_request_and_those_who_take_over_make_one_job(ledger):
         assert session.scalar(select(idempotency_keys.c.job_id)) in made
     assert len(made) == 1
     assert {result for result in results if isinstance(result, str)} <= {"idempotency-in-progress"}
-
-
-@pytest.fixture
-def watcher(postgres_ledger):
-    """A connection that sees who waits for a lock."""
-    url = postgres_ledger.engine.url
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
-        yield connection
 
 
 @pytest.mark.parametrize("commits", [True, False])

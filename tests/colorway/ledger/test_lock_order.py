@@ -8,7 +8,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import create_engine, text, update
+from sqlalchemy import text, update
 
 from colorway.errors import LeaseLost, TryLater
 from colorway.job import Priority
@@ -63,15 +63,6 @@ WRITERS = {
 def in_transaction(ledger, function, *given, **named):
     with ledger.transaction() as session:
         return function(session, *given, **named)
-
-
-@pytest.fixture
-def watcher(postgres_ledger):
-    """A connection that sees who waits for a lock."""
-    engine = create_engine(postgres_ledger.engine.url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
 
 
 def wait_until_one_waits(watcher):
