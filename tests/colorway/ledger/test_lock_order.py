@@ -229,6 +229,24 @@ def test_a_counter_repair_waits_for_an_open_finish_and_then_counts_it(postgres_l
         assert counters == rows
 
 
+def test_a_picture_is_forgotten_behind_the_locks_of_its_jobs(postgres_ledger, watcher):
+    with postgres_ledger.transaction() as session:
+        _, [task] = a_job(session)
+        finish_it(session, a_claim(session, task))
+        picture = row_of(session, colorways, task.colorway).rendition_id
+
+    with ThreadPoolExecutor(1) as pool:
+        with postgres_ledger.transaction() as session:
+            lock_job_of(session, task.colorway)
+            forgetting = pool.submit(
+                in_transaction, postgres_ledger, forget_rendition, picture, now=LATER
+            )
+            wait_until_one_waits(watcher)
+            session.execute(update(colorways).values(name="Nord"))  # or this is a deadlock
+
+        assert len(forgetting.result(timeout=10)) == 1
+
+
 def test_a_finish_cannot_point_to_a_picture_that_is_being_forgotten(postgres_ledger, watcher):
     with postgres_ledger.transaction() as session:
         image = an_image(session)
