@@ -6,6 +6,7 @@ import heapq
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -45,7 +46,7 @@ class Conductor:
         """Carry the acts out, and what else is to be done at a time; mend all of it at the end."""
         self._began = time.monotonic()
         for act in acts:
-            self._at(act.at, lambda act=act: self._perform(act))  # type: ignore[misc]
+            self._at(act.at, partial(self._perform, act))
         for at, work in besides:
             self._at(at, work)
         end = max((act.at + act.seconds for act in acts), default=0.0)

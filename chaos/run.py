@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -84,7 +85,7 @@ def perform_acts(
             crowd.start()
             Conductor(stage, lookout, done).play(
                 acts,
-                besides=[(at, lambda order=order: crowd.also_order(order)) for at, order in doomed],  # type: ignore[misc]
+                besides=[(at, partial(crowd.also_order, order)) for at, order in doomed],
             )
             say("healed; waiting until every job has ended")
             done.note("quiet")

@@ -26,9 +26,10 @@ from sqlalchemy.orm import Session
 
 from colorway.errors import Flaw, InvalidRequest
 from colorway.ledger import outbox
+from colorway.ledger.images import clear_deaths
 from colorway.ledger.lapse import STOPPED
 from colorway.ledger.progress import JobEnd, end_of, find_job_to_write
-from colorway.ledger.tables import UtcDateTime, colorways, images, jobs
+from colorway.ledger.tables import UtcDateTime, colorways, jobs
 from colorway.lifecycle import Status
 from colorway.palette import is_key
 
@@ -106,11 +107,6 @@ JOB_REOPENED = (
     )
 )
 
-# Whoever orders a retry may have mended what killed the workers.
-CLEAR_DEATHS = (
-    update(images).where(images.c.id == bindparam("image"), images.c.deaths > 0).values(deaths=0)
-)
-
 
 def cancel_job(session: Session, account: UUID, job: UUID, *, now: datetime) -> JobEnd | None:
     """Cancel whatever has not ended, running colorways too; return the job's end.
@@ -134,7 +130,7 @@ def retry_job(
     Raises NotFound, and InvalidRequest for keys that the job does not have. Once reopened, a
     colorway has all its tries and all its time again.
     """
-    found = find_job_to_write(session, account, job)
+    find_job_to_write(session, account, job)
     if keys is not None:
         _require_known(session, job, keys)
     opened_at = _beyond_failures(session, job, now)
@@ -150,7 +146,7 @@ def retry_job(
             "still_cancelled": _client_left_some_cancelled(session, job),
         }
         session.execute(JOB_REOPENED, counting)
-        session.execute(CLEAR_DEATHS, {"image": found.image_id})
+        clear_deaths(session, job)  # whoever orders a retry may have mended what killed the workers
     return len(reopened)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert  # SQLite renders its ON CONFL
 from sqlalchemy.orm import Session
 
 from colorway.errors import NotFound
-from colorway.ledger.tables import Record, images
+from colorway.ledger.tables import Record, images, jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,12 @@ NOTE_FRAMES = (
     .where(images.c.id == bindparam("image"), images.c.frames.is_(None))
     .values(frames=bindparam("counted"))
 )
+
+_OF_JOB = images.c.id == (
+    select(jobs.c.image_id).where(jobs.c.id == bindparam("job")).scalar_subquery()
+)
+COUNT_DEATH = update(images).where(_OF_JOB).values(deaths=images.c.deaths + 1)
+CLEAR_DEATHS = update(images).where(_OF_JOB, images.c.deaths > 0).values(deaths=0)
 
 
 def find_image(session: Session, account: UUID, image: UUID) -> Record:
@@ -95,3 +101,13 @@ def record_image(
 def note_frames(session: Session, image: UUID, frames: int) -> None:
     """Note how many frames a worker found; the first count stays."""
     session.execute(NOTE_FRAMES, {"image": image, "counted": frames})
+
+
+def count_death(session: Session, job: UUID) -> None:
+    """Count one more worker that died alone with this job's source; the job is locked."""
+    session.execute(COUNT_DEATH, {"job": job})
+
+
+def clear_deaths(session: Session, job: UUID) -> None:
+    """Forget which workers died with this job's source; the job is locked."""
+    session.execute(CLEAR_DEATHS, {"job": job})

@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, case, exists, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from colorway.ledger import outbox
+from colorway.ledger.images import count_death
 from colorway.ledger.progress import JobEnd, lock_job_of, some_moved
 from colorway.ledger.tables import Record, UtcDateTime, colorways, images, jobs
 from colorway.lifecycle import MAX_DEATHS, MAX_TRIES, Status
@@ -106,9 +107,6 @@ STOP_PENDING = (
     .returning(colorways.c.id)
 )
 
-_IMAGE_OF_JOB = select(jobs.c.image_id).where(jobs.c.id == bindparam("job")).scalar_subquery()
-COUNT_DEATH = update(images).where(images.c.id == _IMAGE_OF_JOB).values(deaths=images.c.deaths + 1)
-
 # Of sources that kill workers. Running ones are let run: should one be finished, it clears them.
 CONDEMNED = (
     select(colorways.c.id, colorways.c.epoch)
@@ -187,7 +185,7 @@ def end_expired(
     if row is None:
         return None
     if was_alone:
-        session.execute(COUNT_DEATH, {"job": row.job_id})
+        count_death(session, row.job_id)
     return _lapse(session, colorway, row, left=1, now=now)
 
 

@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Update, and_, bindparam, func, or_, select, update
+from sqlalchemy import CursorResult, Update, and_, bindparam, func, or_, update
 from sqlalchemy.orm import Session
 
 from colorway.errors import LeaseLost
+from colorway.ledger.images import clear_deaths
 from colorway.ledger.lapse import Lapse, condemn, end_expired, stop_pending
 from colorway.ledger.progress import JobEnd, lock_job_of, one_claimed, some_moved
-from colorway.ledger.tables import UtcDateTime, colorways, images, jobs
+from colorway.ledger.tables import UtcDateTime, colorways
 from colorway.lifecycle import MAX_DEATHS, Status, is_last_try
 from colorway.render_task import RenderTask
 
@@ -73,11 +74,6 @@ CLAIM = (
         colorways.c.attempts,
         colorways.c.alone,
     )
-)
-
-_IMAGE_OF_JOB = select(jobs.c.image_id).where(jobs.c.id == bindparam("job")).scalar_subquery()
-CLEAR_DEATHS = (
-    update(images).where(images.c.id == _IMAGE_OF_JOB, images.c.deaths > 0).values(deaths=0)
 )
 
 _HELD = and_(
@@ -188,7 +184,7 @@ def finish(
         },
     )
     if held.alone:  # its source has killed nobody
-        session.execute(CLEAR_DEATHS, {"job": held.job})
+        clear_deaths(session, held.job)
     return some_moved(session, held.job, now=now, completed=1)
 
 
