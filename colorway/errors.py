@@ -3,7 +3,7 @@
 ColorwayError
 ├── Refused      the caller must change the request: an HTTP 4xx, never retried
 │   ├── Malformed · Unauthenticated · Forbidden · NotFound · Conflict
-│   └── TooLarge · WrongMediaType · InvalidRequest
+│   └── Gone · TooLarge · WrongMediaType · InvalidRequest
 ├── TryLater     shared trouble, nothing is wrong with the request: the queue brings it back
 ├── LeaseLost    another attempt has taken over: stop, write nothing
 └── Hopeless     no retry can help: the colorway is marked failed
@@ -73,6 +73,13 @@ class Conflict(Refused):
 
     status = 409
     default_code = "not-ready"
+
+
+class Gone(Refused):
+    """It was there until it expired."""
+
+    status = 410
+    default_code = "expired"
 
 
 class TooLarge(Refused):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask
+from flask_compress import Compress
 
 from colorway.image_store import ImageStore, open_store
 from colorway.image_store.local_folder import LocalFolderStore
 from colorway.ledger.connection import Ledger
 from colorway.oidc import CallerCheck
 from colorway.telemetry.metrics import RequestMetrics
+from dispatcher.api.colorways import colorway_routes
 from dispatcher.api.images import image_routes, link_routes
 from dispatcher.api.job_list import job_list_routes
 from dispatcher.api.jobs import job_routes
@@ -31,6 +34,13 @@ API_VERSION = "0.1.0"
 
 MAX_BODY = 64_000
 """Bytes of a request's body, on every route that does not set a limit of its own."""
+
+COMPRESSION: dict[str, Any] = {
+    "COMPRESS_ALGORITHM": ["gzip"],
+    "COMPRESS_MIMETYPES": ["application/json"],  # pictures are as small as they get
+    "COMPRESS_MIN_SIZE": 1000,  # bytes; less fits into one packet anyway
+    "COMPRESS_STREAMS": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +86,15 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     )
 
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config.from_mapping(MAX_CONTENT_LENGTH=MAX_BODY, **COMPRESSION)
     app.url_map.merge_slashes = False  # its redirects would be the only answers in HTML
     app.extensions["machinery"] = Machinery(ledger, queue, delivery, reconciler)
     log_requests(app, metrics)
+    Compress(app)  # after the log in this list is before it on the way out: its time counts
     show_problems(app)
     app.register_blueprint(job_list_routes(ledger))
-    app.register_blueprint(
-        job_routes(
-            intake,
-            store,
-            uploads,
-            max_palettes=settings.max_palettes,
-            links_work_for=settings.links_work_for,
-        )
-    )
+    app.register_blueprint(job_routes(intake, uploads, max_palettes=settings.max_palettes))
+    app.register_blueprint(colorway_routes(ledger, store, links_work_for=settings.links_work_for))
     app.register_blueprint(image_routes(intake, uploads))
     app.register_blueprint(removal_routes(Removal(ledger, store)))
     app.register_blueprint(upkeep_routes(ledger, delivery, reconciler, callers, metrics))

@@ -179,8 +179,10 @@ COLORWAY_PAGE = (
 
 COLORWAY_PAGE_BY_STATUS = COLORWAY_PAGE.where(colorways.c.status == bindparam("status"))
 
-ONE_COLORWAY = COLORWAYS.add_columns(colorways.c.rendition_id).where(
-    colorways.c.key == bindparam("key")
+ONE_COLORWAY = (
+    COLORWAYS.add_columns(colorways.c.rendition_id, jobs.c.expires_at)
+    .join(jobs, colorways.c.job_id == jobs.c.id)
+    .where(colorways.c.key == bindparam("key"))
 )
 
 

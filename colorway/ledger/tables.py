@@ -1,9 +1,10 @@
 """The ledger's rows; the only mapped classes. No behaviour, no lazy relationships, aware UTC only.
 
-accounts ◀─ api_keys       ┌── idempotency_keys
-    ▲                      ▼
-    ├── images ◀───────── jobs ◀── colorways ◀── outbox
-    └── renditions ◀───────────────────┘             reconciliations
+accounts ◀─ api_keys          ┌── idempotency_keys
+    ▲      upload_slots       ▼
+    │           ▼
+    ├──────── images ◀─────── jobs ◀── colorways ◀── outbox
+    └────── renditions ◀───────────────────┘             reconciliations
 
 What is in use cannot be deleted: jobs.image_id and colorways.rendition_id are RESTRICT.
 """
@@ -68,6 +69,11 @@ def _one_of(kind: type[StrEnum]) -> Enum:
     return Enum(kind, native_enum=False, length=16, values_callable=list)
 
 
+def _where(condition: str) -> dict[str, Any]:
+    """Return the options of an index on just these rows, for each database."""
+    return {f"{dialect}_where": text(condition) for dialect in ("postgresql", "sqlite")}
+
+
 class Row(DeclarativeBase):
     """What every row shares: how constraints are named, and what Python types become."""
 
@@ -98,6 +104,9 @@ class Account(Row):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     name: Mapped[str]
     created_at: Mapped[datetime]
+    # its quotas, where they differ from those of the settings
+    max_pending: Mapped[int | None]
+    max_stored_bytes: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class ApiKey(Row):
@@ -122,7 +131,8 @@ class Image(Row):
     __table_args__ = (
         UniqueConstraint("account_id", "sha256"),
         # the few that killed workers; nobody looks for the others
-        Index(None, "deaths", sqlite_where=text("deaths > 0"), postgresql_where=text("deaths > 0")),
+        Index(None, "deaths", **_where("deaths > 0")),
+        Index(None, "account_id", "bytes"),  # what an account has stored, for its quota
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -139,6 +149,22 @@ class Image(Row):
     created_at: Mapped[datetime]
 
 
+class UploadSlot(Row):
+    """A place in the store that a client may put one source into; once confirmed, an image."""
+
+    __tablename__ = "upload_slots"
+    __table_args__ = (Index(None, "expires_at"), Index(None, "image_id"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    key: Mapped[str]
+    sha256: Mapped[str]  # as the client told it, like the next
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    image_id: Mapped[UUID | None] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"))
+
+
 class Job(Row):
     """One accepted request. The counters are a cache of its colorways, moved with them."""
 
@@ -147,6 +173,8 @@ class Job(Row):
         Index(None, "account_id", "id"),
         Index(None, "image_id"),
         Index(None, "finished_at"),  # the reconciler's choice of jobs to prove
+        # what an account has under way, for its quota
+        Index("ix_jobs_account_id_open", "account_id", **_where("finished_at IS NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -178,6 +206,7 @@ class Rendition(Row):
     __table_args__ = (
         UniqueConstraint("account_id", "fingerprint"),
         Index(None, "checked_at"),  # the reconciler's choice of objects to look at
+        Index(None, "account_id", "bytes"),  # what an account has stored, for its quota
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -204,6 +233,7 @@ class Colorway(Row):
         Index(None, "status", "leased_until"),  # the reconciler's search for expired leases
         Index(None, "status", "queue_seen_at"),  # and for tasks the queue has lost
         Index(None, "status", "opened_at"),  # and for what has been open for too long
+        Index(None, "status", "finished_at"),  # how much ends, for whoever watches the queue
         Index(None, "rendition_id"),
     )
 
@@ -294,6 +324,7 @@ Record = sqlalchemy.Row[*tuple[Any, ...]]
 accounts = _table(Account)
 api_keys = _table(ApiKey)
 images = _table(Image)
+upload_slots = _table(UploadSlot)
 jobs = _table(Job)
 renditions = _table(Rendition)
 colorways = _table(Colorway)

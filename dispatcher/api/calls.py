@@ -6,12 +6,18 @@ What a route does not know is refused: a typo must cost nothing, least of all wh
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from flask import Response, request
 
 from colorway.errors import Flaw, InvalidRequest
 from dispatcher.api.bodies import Body
 from dispatcher.api.uploads import MAX_JSON
+
+
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
 
 
 def json_answer(body: Body) -> Response:

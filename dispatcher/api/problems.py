@@ -21,6 +21,7 @@ _TITLES = {
     "not-found": "There is no such thing",
     "not-ready": "Not ready yet",
     "not-done": "Not done yet",
+    "expired": "It has expired",
     "in-use": "Something refers to it",
     "nothing-to-retry": "Nothing to retry",
     "idempotency-in-progress": "The same request is under way",

@@ -63,16 +63,7 @@ class Desk:
         show_problems(self.app)
         intake = Intake(self.ledger, self.store, self.delivery, 30 * DAY, enqueue_inline=16)
         uploads = Uploads(max_bytes=100_000, max_pixels=1_000, at_once=2)
-        self.app.register_blueprint(
-            job_routes(
-                intake,
-                self.store,
-                uploads,
-                max_palettes=10,
-                links_work_for=MINUTE,
-                clock=self.clock,
-            )
-        )
+        self.app.register_blueprint(job_routes(intake, uploads, max_palettes=10, clock=self.clock))
 
     def submit(self, **options: object) -> TestResponse:
         return self.send(multipart(("image", a_png()), ("job", a_job_part(**options))))
