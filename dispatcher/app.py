@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 from flask import Flask
@@ -23,6 +24,7 @@ from dispatcher.api.removal import removal_routes
 from dispatcher.api.request_log import log_requests
 from dispatcher.api.upkeep import upkeep_routes
 from dispatcher.api.uploads import Uploads
+from dispatcher.api.waiting import Waiting
 from dispatcher.delivery import Delivery
 from dispatcher.intake import Intake
 from dispatcher.reconciler import Reconciler
@@ -51,6 +53,8 @@ class Machinery:
     queue: TaskQueue
     delivery: Delivery
     reconciler: Reconciler
+    stopping: Event
+    """Set when the process is about to end: whoever waits for news is answered at once."""
 
     def close(self) -> None:
         """Close every connection; what the queue has not taken stays in the outbox."""
@@ -79,6 +83,8 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
         certs_url=settings.oidc_certs_url,
         emails=settings.oidc_callers,
     )
+    stopping = Event()
+    waiting = Waiting(ledger, places=max(1, settings.threads // 3), pause=stopping.wait)
     uploads = Uploads(
         max_bytes=settings.max_upload_bytes,
         max_pixels=settings.max_pixels,
@@ -88,12 +94,12 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(MAX_CONTENT_LENGTH=MAX_BODY, **COMPRESSION)
     app.url_map.merge_slashes = False  # its redirects would be the only answers in HTML
-    app.extensions["machinery"] = Machinery(ledger, queue, delivery, reconciler)
+    app.extensions["machinery"] = Machinery(ledger, queue, delivery, reconciler, stopping)
     log_requests(app, metrics)
     Compress(app)  # after the log in this list is before it on the way out: its time counts
     show_problems(app)
     app.register_blueprint(job_list_routes(ledger))
-    app.register_blueprint(job_routes(intake, uploads, max_palettes=settings.max_palettes))
+    app.register_blueprint(job_routes(intake, uploads, waiting, max_palettes=settings.max_palettes))
     app.register_blueprint(colorway_routes(ledger, store, links_work_for=settings.links_work_for))
     app.register_blueprint(image_routes(intake, uploads))
     app.register_blueprint(removal_routes(Removal(ledger, store)))

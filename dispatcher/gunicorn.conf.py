@@ -4,6 +4,7 @@ PORT, THREADS and GRACE_S come from the environment, as Cloud Run sets them.
 """
 
 import os
+import signal
 from typing import Any
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
@@ -16,6 +17,18 @@ keepalive = 75
 control_socket_disable = True  # its default path is one for every gunicorn of the user
 loglevel = "warning"
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let whoever waits for news go before gunicorn's own SIGTERM handler waits for them."""
+    stopping = worker.app.wsgi().extensions["machinery"].stopping
+    gunicorns_own = signal.getsignal(signal.SIGTERM)
+
+    def let_go(signum: int, frame: Any) -> None:
+        stopping.set()
+        gunicorns_own(signum, frame)
+
+    signal.signal(signal.SIGTERM, let_go)
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -1,4 +1,4 @@
-"""/v1/jobs: submit, look, cancel, retry."""
+"""/v1/jobs: submit, look, cancel, retry. To submit and to look may wait for news."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from uuid import UUID
 
 import structlog
 from flask import Blueprint, Response, request
-from werkzeug.wrappers import Response as AnyResponse
+from werkzeug.datastructures import ETags
 
 from colorway.errors import Conflict, Malformed, WrongMediaType
 from colorway.ledger import progress
 from colorway.ledger.commands import cancel_job, retry_job
+from colorway.ledger.tables import Record
 from dispatcher.api.authentication import caller_of
 from dispatcher.api.bodies import COLORWAYS_SHOWN, job_body
 from dispatcher.api.calls import (
@@ -29,6 +30,7 @@ from dispatcher.api.job_requests import (
     parse_retry_request,
 )
 from dispatcher.api.uploads import Uploads, is_multipart
+from dispatcher.api.waiting import Waiting, wait_preferred
 from dispatcher.intake import Intake
 
 log = structlog.get_logger()
@@ -39,6 +41,7 @@ _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
 def job_routes(
     intake: Intake,
     uploads: Uploads,
+    waiting: Waiting,
     *,
     max_palettes: int,
     clock: Callable[[], datetime] = utc_now,
@@ -63,22 +66,22 @@ def job_routes(
             accepted = intake.accept_job(account, wanted, key=key, now=clock())
         else:
             raise WrongMediaType("send application/json, or multipart/form-data with a picture")
+        waited = _wait(account, accepted.job, until=_is_done)
         answer = _accepted_answer(account, accepted.job)
+        answer.headers.update(waited)
         if accepted.is_replay:
             answer.headers["Idempotency-Replayed"] = "true"
         return answer
 
     @routes.get("/<uuid:job>")
-    def show(job: UUID) -> AnyResponse:
+    def show(job: UUID) -> Response:
         account = caller_of(ledger, request, "read").account
-        if request.if_none_match:
-            with ledger.reading() as session:
-                found = progress.find_job(session, account, job)
-            if request.if_none_match.contains_weak(str(found.version)):
-                unchanged = Response(status=304)
-                unchanged.set_etag(str(found.version), weak=True)
-                return unchanged
-        return _job_answer(account, job)
+        refuse_unknown_parameters()
+        seen = request.if_none_match
+        waited = _wait(account, job, until=_has_left(seen) if seen else _is_done)
+        answer = _unchanged_answer(account, job, seen) or _job_answer(account, job)
+        answer.headers.update(waited)
+        return answer
 
     @routes.post("/<uuid:job>/cancel")
     def cancel(job: UUID) -> Response:
@@ -109,6 +112,23 @@ def job_routes(
         intake.tell_queue(job)
         return _accepted_answer(account, job)
 
+    def _wait(account: UUID, job: UUID, *, until: Callable[[Record], bool]) -> dict[str, str]:
+        """Wait as long as the caller prefers to; return the header that tells of it."""
+        at_most = wait_preferred(request)
+        if not at_most or not waiting.until(until, account, job, at_most=at_most):
+            return {}
+        return {"Preference-Applied": f"wait={at_most.seconds}"}
+
+    def _unchanged_answer(account: UUID, job: UUID, seen: ETags) -> Response | None:
+        """Return a 304 where the caller has seen the job as it is; that costs next to nothing."""
+        if not seen:
+            return None
+        with ledger.reading() as session:
+            found = progress.find_job(session, account, job)
+        if not seen.contains_weak(str(found.version)):
+            return None
+        return _dated(Response(status=304), found)
+
     def _accepted_answer(account: UUID, job: UUID) -> Response:
         answer = _job_answer(account, job)
         answer.status_code = 202
@@ -117,16 +137,26 @@ def job_routes(
         return answer
 
     def _job_answer(account: UUID, job: UUID) -> Response:
-        now = clock()
         with ledger.reading() as session:
             view = progress.job_view(session, account, job, most=COLORWAYS_SHOWN)
-        answer = json_answer(job_body(view, now=now))
-        answer.set_etag(str(view.job.version), weak=True)
-        if not view.progress.is_done:
-            answer.headers["Retry-After"] = _poll_again_in(now - view.job.created_at)
+        return _dated(json_answer(job_body(view, now=clock())), view.job)
+
+    def _dated(answer: Response, job: Record) -> Response:
+        """Tell which version of the job this is, and when to ask for the next."""
+        answer.set_etag(str(job.version), weak=True)
+        if not _is_done(job):
+            answer.headers["Retry-After"] = _poll_again_in(clock() - job.created_at)
         return answer
 
     return routes
+
+
+def _is_done(job: Record) -> bool:
+    return progress.progress_of(job).is_done
+
+
+def _has_left(seen: ETags) -> Callable[[Record], bool]:
+    return lambda job: not seen.contains_weak(str(job.version))
 
 
 def _poll_again_in(age: timedelta) -> str:

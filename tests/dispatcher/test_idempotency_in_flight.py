@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from io import BytesIO
+from threading import Event
 
 import pytest
 from flask import Flask
@@ -20,6 +21,7 @@ from colorway.telemetry.metrics import RequestMetrics
 from dispatcher.api.jobs import job_routes
 from dispatcher.api.problems import show_problems
 from dispatcher.api.uploads import Uploads
+from dispatcher.api.waiting import Waiting
 from dispatcher.delivery import Delivery
 from dispatcher.intake import Intake
 from tests.builders import DAY, MINUTE, NOON
@@ -63,7 +65,10 @@ class Desk:
         show_problems(self.app)
         intake = Intake(self.ledger, self.store, self.delivery, 30 * DAY, enqueue_inline=16)
         uploads = Uploads(max_bytes=100_000, max_pixels=1_000, at_once=2)
-        self.app.register_blueprint(job_routes(intake, uploads, max_palettes=10, clock=self.clock))
+        waiting = Waiting(self.ledger, places=1, pause=Event().wait)
+        self.app.register_blueprint(
+            job_routes(intake, uploads, waiting, max_palettes=10, clock=self.clock)
+        )
 
     def submit(self, **options: object) -> TestResponse:
         return self.send(multipart(("image", a_png()), ("job", a_job_part(**options))))

@@ -92,6 +92,7 @@ def test_real_answers_are_as_it_says(stage, document):
         ("/v1/jobs", "post", submitted_once(stage)),
         ("/v1/jobs", "get", stage.get("/v1/jobs?limit=1")),
         (path, "get", stage.get(f"/v1/jobs/{id}")),
+        (path, "get", stage.get(f"/v1/jobs/{id}", headers={"If-None-Match": "*"})),
         (f"{path}/retry", "post", stage.post(f"/v1/jobs/{id}/retry")),
         (f"{path}/colorways", "get", stage.get(f"/v1/jobs/{id}/colorways?limit=2")),
         (f"{path}/colorways/{{key}}", "get", stage.get(f"/v1/jobs/{id}/colorways/palette-0")),
@@ -127,6 +128,7 @@ def test_real_problems_are_as_it_says(stage, document):
         (f"{path}/{{key}}", "get", stage.get(f"/v1/jobs/{job}/colorways/none")),
         (f"{path}/{{key}}/image", "get", stage.get(f"/v1/jobs/{job}/colorways/nord/image")),
         ("/v1/jobs", "get", stage.get("/v1/jobs?limit=0")),
+        ("/v1/jobs/{job}", "get", stage.get(f"/v1/jobs/{job}?wait=20")),
         ("/v1/jobs/{job}", "delete", deleted(stage, f"/v1/jobs/{job}")),
         ("/v1/jobs/{job}", "delete", deleted(stage, f"/v1/jobs/{NOWHERE}")),
         ("/v1/images/{image}", "delete", deleted(stage, source)),
@@ -135,7 +137,7 @@ def test_real_problems_are_as_it_says(stage, document):
 
     statuses = [each[2].status_code for each in real]
     assert statuses[:7] == [400, 401, 403, 415, 413, 422, 422]
-    assert statuses[7:] == [409, 422, 400, 415, 422, 404, 409, 422, 409, 404, 409, 422]
+    assert statuses[7:] == [409, 422, 400, 415, 422, 404, 409, 422, 422, 409, 404, 409, 422]
     assert [errors_of(document, *each) for each in real] == [[]] * len(real)
 
 
@@ -199,16 +201,15 @@ def test_the_schema_of_a_retry_is_as_strict_as_we_are(stage, document, wanted, i
 )
 def test_what_is_said_of_the_header_of_a_submission_is_what_is_done(stage, document, key, is_valid):
     submission = document["paths"]["/v1/jobs"]["post"]
-    [header] = [said for said in submission["parameters"] if said["in"] == "header"]
+    header = next(said for said in submission["parameters"] if said["name"] == "Idempotency-Key")
     parts = multipart(("image", a_png()), ("job", a_job_part()))
 
     answers = [stage.post("/v1/jobs", headers={header["name"]: key}, **parts) for _ in range(2)]
 
-    replayed = submission["responses"]["202"]["headers"].keys() - {"Location", "ETag"}
     assert validator(document, header["schema"]).is_valid(key) == is_valid
     assert [answer.status_code for answer in answers] == [202 if is_valid else 400] * 2
     assert (answers[1].headers.get("Idempotency-Replayed") == "true") == is_valid
-    assert replayed == {"Retry-After", "Idempotency-Replayed"}
+    assert "Idempotency-Replayed" in submission["responses"]["202"]["headers"]
 
 
 @pytest.mark.parametrize(

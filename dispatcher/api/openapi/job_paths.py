@@ -24,6 +24,12 @@ _ACCEPTED = {
     "ETag": "The job's `version`",
     "Retry-After": "Look at the job again after so many seconds",
 }
+_APPLIED = {"Preference-Applied": header("Present where the answer would have been held so long")}
+_PREFER = in_header(
+    "Prefer",
+    "`wait=20` holds the answer for so many seconds at the most, 25 being the most",
+    {"type": "string", "examples": ["wait=20"]},
+)
 _JOB = in_path("job", uuid=True)
 
 
@@ -32,15 +38,7 @@ def job_paths() -> Schema:
     return {
         "/v1/jobs": {"get": _list_jobs(), "post": _submit()},
         "/v1/jobs/{job}": {
-            "get": call(
-                "show_job",
-                "How far a job is",
-                {
-                    200: says("The job", JobBody),
-                    304: {"description": "It is still at the version of `If-None-Match`"},
-                },
-                parameters=[_JOB],
-            ),
+            "get": _show_job(),
             "delete": call(
                 "delete_job",
                 "Delete a job that is done, and those of its pictures that no other job shares",
@@ -88,18 +86,40 @@ def _list_jobs() -> Schema:
     )
 
 
+def _show_job() -> Schema:
+    shown = {"ETag": header("The job's `version`") | {"required": True}} | _APPLIED
+    return call(
+        "show_job",
+        "How far a job is; by `Prefer`, once it has moved on from `If-None-Match`, or is done",
+        {
+            200: says("The job", JobBody) | {"headers": shown},
+            304: {
+                "description": "It is still at the version of `If-None-Match`",
+                "headers": shown,
+            },
+        },
+        problems=(404, 422),
+        parameters=[
+            _JOB,
+            _PREFER,
+            in_header("If-None-Match", "The `ETag` that was seen last", {"type": "string"}),
+        ],
+    )
+
+
 def _submit() -> Schema:
     return call(
         "submit",
         "Submit one image in many palettes",
-        {202: _accepted("The job is accepted", may_be_replay=True)},
+        {202: _accepted("The job is accepted", is_submission=True)},
         problems=(400, 404, 409, 413, 415, 422, 503),
         parameters=[
             in_header(
                 "Idempotency-Key",
                 "Repeat a submission under its key, and no second job is made; kept for a day",
                 {"type": "string", "pattern": IDEMPOTENCY_KEY_PATTERN},
-            )
+            ),
+            _PREFER,
         ],
         body={
             "application/json": {"schema": schema_of(JobIn)},
@@ -116,8 +136,9 @@ def _submit() -> Schema:
     )
 
 
-def _accepted(description: str, *, may_be_replay: bool = False) -> Schema:
+def _accepted(description: str, *, is_submission: bool = False) -> Schema:
     headers = {name: header(meaning) | {"required": True} for name, meaning in _ACCEPTED.items()}
-    if may_be_replay:
+    if is_submission:
         headers["Idempotency-Replayed"] = header("`true` where an earlier request made this job")
+        headers |= _APPLIED
     return says(description, JobBody) | {"headers": headers}
