@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 
 from flask import Request
 
-from colorway.errors import Malformed, TooLarge, TryLater, WrongMediaType
+from colorway.errors import Malformed, TooLarge, WrongMediaType
 from colorway.ledger.images import SourceFacts
 from dispatcher.api.multipart import CHUNK, Spool, parts_of
 from dispatcher.intake import Upload
 from dispatcher.picture_header import picture_header
+from dispatcher.places import Places
 
 MAX_JSON = 1_000_000
 """Bytes of a job document; 500 palettes of 16 colours, with names and keys, are half of it."""
@@ -34,16 +34,16 @@ class Uploads:
     ) -> None:
         """`wait_for` a place: a burst of quick uploads passes, nobody waits long for slow ones."""
         self._max_bytes = max_bytes
-        self._wait_s = wait_for.total_seconds()
         self._max_pixels = max_pixels
-        self._places = threading.BoundedSemaphore(at_once)
+        full = "too many pictures are being received at once"
+        self._places = Places(at_once, full=full, wait_for=wait_for)
 
     @contextmanager
     def picture_and_job(self, request: Request) -> Iterator[tuple[Upload, bytes]]:
         """Yield the parts `image` and `job` of a multipart request."""
         self._limit_body(request, self._max_bytes + MAX_JSON + _FRAMING)
         limits = {"image": self._max_bytes, "job": MAX_JSON}
-        with self._a_place(), parts_of(request, limits) as parts:
+        with self._places.take(), parts_of(request, limits) as parts:
             yield self._upload(parts["image"]), parts["job"].read()
 
     @contextmanager
@@ -51,11 +51,11 @@ class Uploads:
         """Yield the one picture of a request: its part `image`, or the body itself."""
         if is_multipart(request):
             self._limit_body(request, self._max_bytes + _FRAMING)
-            with self._a_place(), parts_of(request, {"image": self._max_bytes}) as parts:
+            with self._places.take(), parts_of(request, {"image": self._max_bytes}) as parts:
                 yield self._upload(parts["image"])
         elif request.mimetype.startswith("image/") or _is_bytes(request):
             self._limit_body(request, self._max_bytes)
-            with self._a_place(), closing(Spool("the picture", self._max_bytes)) as spool:
+            with self._places.take(), closing(Spool("the picture", self._max_bytes)) as spool:
                 while chunk := request.stream.read(CHUNK):
                     spool.write(chunk)
                 if request.content_length not in {None, spool.size}:  # nobody else compares them
@@ -73,15 +73,6 @@ class Uploads:
         request.max_content_length = most
         if (request.content_length or 0) > most:
             raise TooLarge(f"the picture is too large; the limit is {self._max_bytes} bytes")
-
-    @contextmanager
-    def _a_place(self) -> Iterator[None]:
-        if not self._places.acquire(timeout=self._wait_s):
-            raise TryLater("too many pictures are being received at once", retry_after=2)
-        try:
-            yield
-        finally:
-            self._places.release()
 
 
 def is_multipart(request: Request) -> bool:
