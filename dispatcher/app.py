@@ -27,6 +27,7 @@ from dispatcher.api.uploads import Uploads
 from dispatcher.api.waiting import Waiting
 from dispatcher.delivery import Delivery
 from dispatcher.intake import Intake
+from dispatcher.places import Places
 from dispatcher.reconciler import Reconciler
 from dispatcher.removal import Removal
 from dispatcher.settings import Settings
@@ -84,7 +85,8 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
         emails=settings.oidc_callers,
     )
     stopping = Event()
-    waiting = Waiting(ledger, places=max(1, settings.threads // 3), pause=stopping.wait)
+    lounge = Places(max(1, settings.threads // 3), full="too many requests wait for news")
+    waiting = Waiting(ledger, lounge, pause=stopping.wait)
     uploads = Uploads(
         max_bytes=settings.max_upload_bytes,
         max_pixels=settings.max_pixels,

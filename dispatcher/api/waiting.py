@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from threading import BoundedSemaphore
 from time import monotonic
 from uuid import UUID
 
 from flask import Request
 
+from colorway.errors import TryLater
 from colorway.ledger.connection import Ledger
 from colorway.ledger.progress import find_job
 from colorway.ledger.tables import Record
+from dispatcher.places import Places
 
 LONGEST_WAIT = timedelta(seconds=25)
 """Longer wishes are cut to this: many proxies give up on an answer after 30 seconds."""
@@ -36,14 +37,13 @@ class Waiting:
     def __init__(
         self,
         ledger: Ledger,
+        places: Places,
         *,
-        places: int,
         pause: Pause,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`places` is how many may wait at once."""
         self._ledger = ledger
-        self._places = BoundedSemaphore(places)
+        self._places = places
         self._pause = pause
         self._clock = clock
 
@@ -58,16 +58,16 @@ class Waiting:
         ends_at = self._clock() + at_most.total_seconds()
         if self._is(is_news, account, job):
             return True
-        if not self._places.acquire(blocking=False):
-            return False
         try:
+            place = self._places.take()
+        except TryLater:
+            return False
+        with place:
             while (left := ends_at - self._clock()) > 0:
                 if self._pause(min(left, LOOK_EVERY.total_seconds())):
                     return False
                 if self._is(is_news, account, job):
                     break
-        finally:
-            self._places.release()
         return True
 
     def _is(self, is_news: Callable[[Record], bool], account: UUID, job: UUID) -> bool:

@@ -24,6 +24,7 @@ from dispatcher.api.uploads import Uploads
 from dispatcher.api.waiting import Waiting
 from dispatcher.delivery import Delivery
 from dispatcher.intake import Intake
+from dispatcher.places import Places
 from tests.builders import DAY, MINUTE, NOON
 from tests.dispatcher.stage import Stage, a_job_part, a_png, multipart
 from tests.fakes import Clock, HookedStore, away
@@ -65,7 +66,7 @@ class Desk:
         show_problems(self.app)
         intake = Intake(self.ledger, self.store, self.delivery, 30 * DAY, enqueue_inline=16)
         uploads = Uploads(max_bytes=100_000, max_pixels=1_000, at_once=2)
-        waiting = Waiting(self.ledger, places=1, pause=Event().wait)
+        waiting = Waiting(self.ledger, Places(1, full="full"), pause=Event().wait)
         self.app.register_blueprint(
             job_routes(intake, uploads, waiting, max_palettes=10, clock=self.clock)
         )

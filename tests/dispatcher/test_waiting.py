@@ -23,6 +23,7 @@ from dispatcher.api.uploads import Uploads
 from dispatcher.api.waiting import Waiting
 from dispatcher.delivery import Delivery
 from dispatcher.intake import Intake
+from dispatcher.places import Places
 from tests.builders import DAY
 from tests.dispatcher.stage import Stage, a_job_part, a_png, multipart
 from tests.dispatcher.test_show_job import NOWHERE, completed
@@ -46,7 +47,10 @@ class Lounge:
         intake = Intake(machinery.ledger, stage.store, self.delivery, 30 * DAY, enqueue_inline=16)
         uploads = Uploads(max_bytes=100_000, max_pixels=1_000, at_once=1)
         waiting = Waiting(
-            machinery.ledger, places=1, pause=self.pause, clock=lambda: sum(self.pauses)
+            machinery.ledger,
+            Places(1, full="full"),
+            pause=self.pause,
+            clock=lambda: sum(self.pauses),
         )
         self.app.register_blueprint(job_routes(intake, uploads, waiting, max_palettes=10))
 
