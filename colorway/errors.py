@@ -29,18 +29,27 @@ class Flaw:
 
 
 class Refused(ColorwayError):
-    """The request cannot be served as it is; `status` is for HTTP, `code` is its stable name."""
+    """The request cannot be served as it is; `status` is for HTTP, `code` is its stable name.
+
+    `retry_after` is in seconds, where the very same request may succeed by itself later.
+    """
 
     status: ClassVar[int] = 400
     default_code: ClassVar[str] = "malformed"
 
     def __init__(
-        self, detail: str, *, code: str | None = None, flaws: tuple[Flaw, ...] = ()
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        flaws: tuple[Flaw, ...] = (),
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.code = code or self.default_code
         self.flaws = flaws
+        self.retry_after = retry_after
 
 
 class Malformed(Refused):

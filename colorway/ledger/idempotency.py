@@ -130,9 +130,8 @@ def _key(held: Reservation) -> dict[str, Any]:
 
 
 def _in_progress() -> Conflict:
-    return Conflict(
-        "another request with this Idempotency-Key is under way", code="idempotency-in-progress"
-    )
+    detail = "another request with this Idempotency-Key is under way"
+    return Conflict(detail, code="idempotency-in-progress", retry_after=2)
 
 
 def _said(value: object) -> object:

@@ -73,7 +73,8 @@ def colorway_routes(
         with ledger.reading() as session:
             row = progress.find_colorway(session, account, job, _key(key))
         if row.status != Status.COMPLETED:
-            raise Conflict(f"colorway {key!r} is {row.status}", code="not-ready")
+            later = None if row.status.is_final else 2
+            raise Conflict(f"colorway {key!r} is {row.status}", code="not-ready", retry_after=later)
         if row.expires_at <= clock():
             raise Gone(f"the job has expired, and its pictures with it: {row.expires_at:%F %T} UTC")
         stored = thumbnail_key(row.rendition_key) if wants_thumbnail else row.rendition_key
@@ -91,7 +92,7 @@ def colorway_routes(
                 doubt(session, rendition)
             log.error("picture missed", object=stored, rendition=rendition)
             lost = "the picture was lost, and will be rendered again"
-            raise Conflict(lost, code="not-ready") from error
+            raise Conflict(lost, code="not-ready", retry_after=2) from error
 
     return routes
 

@@ -29,8 +29,6 @@ _TITLES = {
     "unavailable": "Not available right now",
     "internal": "Something broke on our side",
 }
-_SOON = {"not-ready", "idempotency-in-progress"}
-"""Conflicts that go away by themselves."""
 
 
 class FlawBody(BaseModel):
@@ -65,19 +63,17 @@ def show_problems(app: Flask) -> None:
 
     @app.errorhandler(Refused)
     def refused(error: Refused) -> Response:
-        answer = problem(error.status, error.code, error.detail, error.flaws)
+        answer = problem(
+            error.status, error.code, error.detail, error.flaws, retry_after=error.retry_after
+        )
         if error.status == 401:
             answer.headers["WWW-Authenticate"] = "Bearer"
-        if error.code in _SOON:
-            answer.headers["Retry-After"] = "2"
         return answer
 
     @app.errorhandler(TryLater)
     def try_later(error: TryLater) -> Response:
         log.warning("request put off", reason=str(error), cause=repr(error.__cause__))
-        answer = problem(503, "unavailable", str(error))
-        answer.headers["Retry-After"] = str(error.retry_after)
-        return answer
+        return problem(503, "unavailable", str(error), retry_after=error.retry_after)
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
@@ -96,8 +92,18 @@ def show_problems(app: Flask) -> None:
         return problem(500, "internal", "this is our fault; the request id helps us find it")
 
 
-def problem(status: int, code: str, detail: str, flaws: tuple[Flaw, ...] = ()) -> Response:
-    """Return a problem+json answer; `type` names the kind of problem under this server's URL."""
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    flaws: tuple[Flaw, ...] = (),
+    *,
+    retry_after: int | None = None,
+) -> Response:
+    """Return a problem+json answer; `type` names the kind of problem under this server's URL.
+
+    It is `retryable` where the same request may fare better after so many seconds.
+    """
     body = ProblemBody(
         type=f"{request.url_root}problems/{code}",
         title=_TITLES.get(code) or HTTP_STATUS_CODES.get(status, "Error"),
@@ -105,11 +111,14 @@ def problem(status: int, code: str, detail: str, flaws: tuple[Flaw, ...] = ()) -
         detail=detail,
         instance=request.path,
         code=code,
-        retryable=status in {429, 503} or code in _SOON,
+        retryable=retry_after is not None,
         request_id=g.get("request_id"),
         errors=[_flaw_body(flaw) for flaw in flaws] or None,
     )
-    return Response(body.model_dump_json(exclude_none=True), status=status, mimetype=MEDIA_TYPE)
+    answer = Response(body.model_dump_json(exclude_none=True), status=status, mimetype=MEDIA_TYPE)
+    if retry_after is not None:
+        answer.headers["Retry-After"] = str(retry_after)
+    return answer
 
 
 def _flaw_body(flaw: Flaw) -> FlawBody:

@@ -124,6 +124,17 @@ def test_a_picture_that_is_not_there_yet_is_worth_another_try(stage):
     assert answer.headers["Retry-After"] == "2"
 
 
+def test_a_picture_that_will_not_come_by_itself_is_not_worth_another_try(stage):
+    job = stage.a_job("nord")["id"]
+    stage.post(f"/v1/jobs/{job}/cancel")
+
+    answer = stage.get(f"/v1/jobs/{job}/colorways/nord/image")
+
+    assert (answer.status_code, answer.json["code"]) == (409, "not-ready")
+    assert answer.json["retryable"] is False
+    assert "Retry-After" not in answer.headers
+
+
 def test_the_pictures_of_an_expired_job_are_gone(stage):
     job = stage.a_job("nord")["id"]
     completed(stage, job)
