@@ -14,6 +14,7 @@ from colorway.image_store.local_folder import LocalFolderStore
 from colorway.ledger.connection import Ledger
 from colorway.oidc import CallerCheck
 from colorway.telemetry.metrics import RequestMetrics
+from dispatcher.api.archive import archive_routes
 from dispatcher.api.colorways import colorway_routes
 from dispatcher.api.images import image_routes, link_routes
 from dispatcher.api.job_list import job_list_routes
@@ -25,6 +26,7 @@ from dispatcher.api.request_log import log_requests
 from dispatcher.api.upkeep import upkeep_routes
 from dispatcher.api.uploads import Uploads
 from dispatcher.api.waiting import Waiting
+from dispatcher.archive import Archives
 from dispatcher.delivery import Delivery
 from dispatcher.intake import Intake
 from dispatcher.places import Places
@@ -87,6 +89,7 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     stopping = Event()
     lounge = Places(max(1, settings.threads // 3), full="too many requests wait for news")
     waiting = Waiting(ledger, lounge, pause=stopping.wait)
+    parcels = Places(max(1, settings.threads // 4), full="too many archives are being sent")
     uploads = Uploads(
         max_bytes=settings.max_upload_bytes,
         max_pixels=settings.max_pixels,
@@ -103,6 +106,7 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     app.register_blueprint(job_list_routes(ledger))
     app.register_blueprint(job_routes(intake, uploads, waiting, max_palettes=settings.max_palettes))
     app.register_blueprint(colorway_routes(ledger, store, links_work_for=settings.links_work_for))
+    app.register_blueprint(archive_routes(Archives(ledger, store), parcels))
     app.register_blueprint(image_routes(intake, uploads))
     app.register_blueprint(removal_routes(Removal(ledger, store)))
     app.register_blueprint(upkeep_routes(ledger, delivery, reconciler, callers, metrics))

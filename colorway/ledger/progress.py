@@ -179,6 +179,10 @@ COLORWAY_PAGE = (
 
 COLORWAY_PAGE_BY_STATUS = COLORWAY_PAGE.where(colorways.c.status == bindparam("status"))
 
+ALL_COLORWAYS = COLORWAYS.add_columns(colorways.c.rendition_id, colorways.c.finished_at).order_by(
+    colorways.c.position
+)
+
 ONE_COLORWAY = (
     COLORWAYS.add_columns(colorways.c.rendition_id, jobs.c.expires_at)
     .join(jobs, colorways.c.job_id == jobs.c.id)
@@ -223,6 +227,11 @@ def colorway_page(
     if status is None:
         return list(session.execute(COLORWAY_PAGE, page))
     return list(session.execute(COLORWAY_PAGE_BY_STATUS, page | {"status": status}))
+
+
+def all_colorways(session: Session, job: UUID) -> list[Record]:
+    """Return every colorway of the job, in submission order."""
+    return list(session.execute(ALL_COLORWAYS, {"job": job}))
 
 
 def find_colorway(session: Session, account: UUID, job: UUID, key: str) -> Record:

@@ -30,6 +30,9 @@ from colorway.lifecycle import FINAL, Status
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
+LOST = {"code": "object-missing", "detail": "its picture was lost, and is rendered again"}
+"""The error of a colorway whose picture is no longer in the store."""
+
 _NOW = bindparam("now", type_=UtcDateTime)
 _COUNTED = tuple(status for status in Status if status is not Status.PENDING)
 
@@ -219,8 +222,7 @@ def forget_rendition(session: Session, rendition: UUID, *, now: datetime) -> lis
     if session.execute(LOCK_RENDITION, {"rendition": rendition}).one_or_none() is None:
         return None
     session.execute(LOCK_ITS_JOBS, {"rendition": rendition}).all()
-    error = {"code": "object-missing", "detail": "its picture was lost, and is rendered again"}
-    reopening = {"rendition": rendition, "now": now, "what": error}
+    reopening = {"rendition": rendition, "now": now, "what": LOST}
     reopened = session.execute(REOPEN, reopening).all()
     if reopened:
         counts = Counter(row.job_id for row in reopened)

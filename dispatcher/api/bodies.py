@@ -111,6 +111,7 @@ class LinksBody(Body):
 
     self: str
     colorways: str
+    archive: str
 
 
 class JobSummary(Body):
@@ -230,7 +231,7 @@ def _in_short(
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "expires_at": job.expires_at,
-        "links": LinksBody(self=path, colorways=f"{path}/colorways"),
+        "links": LinksBody(self=path, colorways=f"{path}/colorways", archive=f"{path}/archive"),
     }
 
 

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from dispatcher.api.archive import SLOWEST
 from dispatcher.api.bodies import ColorwayBody, ColorwayPage
-from dispatcher.api.openapi.calls import SCHEMA, Schema, call, in_path, in_query, says
+from dispatcher.api.openapi.calls import (
+    BYTES,
+    SCHEMA,
+    Schema,
+    call,
+    header,
+    in_path,
+    in_query,
+    says,
+)
 
 _JOB, _KEY = in_path("job", uuid=True), in_path("key")
+_ARCHIVE: Schema = {
+    "description": "The archive, made while it is sent; `manifest.json` is its last file."
+    f" Whoever takes less than {SLOWEST // 1000} kB a second for long is cut off",
+    "headers": {
+        "Content-Disposition": header("`attachment`, under the job's id") | {"required": True},
+        "Content-Length": header("Its length; less means that it broke off") | {"required": True},
+    },
+    "content": {"application/zip": {"schema": BYTES}},
+}
 
 
 def colorway_paths() -> Schema:
@@ -40,6 +59,15 @@ def colorway_paths() -> Schema:
                 {307: {"description": "Follow `Location`"}},
                 problems=(404, 409, 410, 422),
                 parameters=[_JOB, _KEY, in_query("thumbnail", {"type": "string", "enum": ["1"]})],
+            )
+        },
+        "/v1/jobs/{job}/archive": {
+            "get": call(
+                "fetch_archive",
+                "All finished pictures in one zip archive, with a manifest.json",
+                {200: _ARCHIVE},
+                problems=(404, 409, 410, 422, 503),
+                parameters=[_JOB],
             )
         },
     }
