@@ -21,6 +21,7 @@ from dispatcher.api.job_list import job_list_routes
 from dispatcher.api.jobs import job_routes
 from dispatcher.api.openapi import openapi_routes
 from dispatcher.api.problems import show_problems
+from dispatcher.api.queue import queue_routes
 from dispatcher.api.removal import removal_routes
 from dispatcher.api.request_log import log_requests
 from dispatcher.api.upkeep import upkeep_routes
@@ -109,6 +110,7 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     app.register_blueprint(archive_routes(Archives(ledger, store), parcels))
     app.register_blueprint(image_routes(intake, uploads))
     app.register_blueprint(removal_routes(Removal(ledger, store)))
+    app.register_blueprint(queue_routes(ledger))
     app.register_blueprint(upkeep_routes(ledger, delivery, reconciler, callers, metrics))
     app.register_blueprint(openapi_routes(API_VERSION))
     if isinstance(store, LocalFolderStore):

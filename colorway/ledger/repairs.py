@@ -90,7 +90,6 @@ NOTE = insert(reconciliations).values(id=1, at=_NOW, drift=bindparam("found"))
 NOTE = NOTE.on_conflict_do_update(
     index_elements=["id"], set_={"at": NOTE.excluded.at, "drift": NOTE.excluded.drift}
 )
-LAST_DRIFT = select(reconciliations.c.drift)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +140,6 @@ def repair_counters(session: Session, job: UUID, *, now: datetime) -> Drift | No
 def note_drift(session: Session, drift: int, *, now: datetime) -> None:
     """Note how many jobs the reconciler has just found with wrong counters."""
     session.execute(NOTE, {"now": now, "found": drift})
-
-
-def last_drift(session: Session) -> int:
-    """Return what the reconciler noted last; 0 before it ever did."""
-    return session.scalar(LAST_DRIFT) or 0
 
 
 LONGEST_UNSEEN = (

@@ -26,6 +26,9 @@ class Metrics:
     def _count(self, name: str, what: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(name, what, labels, registry=self.registry)
 
+    def _gauge(self, name: str, what: str, labels: tuple[str, ...] = ()) -> Gauge:
+        return Gauge(name, what, labels, registry=self.registry)
+
 
 class RenderMetrics(Metrics):
     """What the palette worker counts."""
@@ -53,8 +56,12 @@ class RequestMetrics(Metrics):
         self.repairs = self._count(
             "reconciler_repairs_total", "what was lost and sent again", ("kind",)
         )
-        self.drift = Gauge(
+        # facts of the ledger, collected at scrape
+        self.queue_depth = self._gauge("queue_depth", "colorways that are pending", ("priority",))
+        self.oldest_pending = self._gauge(
+            "oldest_pending_seconds", "since the one that waits longest was ordered; 0 if none does"
+        )
+        self.drift = self._gauge(
             "ledger_drift",
             "jobs whose counters the reconciler found wrong at its last call; must be 0",
-            registry=self.registry,
         )

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from colorway.errors import Malformed
 from colorway.ledger.connection import Ledger
-from colorway.ledger.repairs import last_drift
+from colorway.ledger.queue_stats import QueueStats, queue_stats
 from colorway.oidc import CallerCheck
 from colorway.telemetry.metrics import RequestMetrics
 from dispatcher.api.authentication import caller_of
@@ -41,8 +41,8 @@ def upkeep_routes(
     @routes.get("/metrics")
     def show_metrics() -> Response:
         caller_of(ledger, request, "admin")
-        with ledger.reading() as session:  # another process may have been the last to reconcile
-            metrics.drift.set(last_drift(session))
+        with ledger.reading() as session:  # facts of the ledger, and not of this process
+            _show_queue(metrics, queue_stats(session, now=datetime.now(UTC)))
         return Response(metrics.exposition(), content_type=metrics.media_type)
 
     @routes.post("/internal/deliver")
@@ -57,6 +57,14 @@ def upkeep_routes(
         return jsonify(asdict(reconciler.reconcile(now=datetime.now(UTC))))
 
     return routes
+
+
+def _show_queue(metrics: RequestMetrics, stats: QueueStats) -> None:
+    for priority, depth in stats.depth.items():
+        metrics.queue_depth.labels(priority).set(depth)
+    waits = stats.oldest_pending
+    metrics.oldest_pending.set(waits.total_seconds() if waits else 0)
+    metrics.drift.set(stats.drift or 0)
 
 
 def _job_named(body: bytes) -> UUID:

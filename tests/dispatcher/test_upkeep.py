@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, update
 
+from colorway.ledger.tables import colorways, jobs
 from dispatcher.reconciler import Repairs
+from tests.builders import MINUTE
 from tests.dispatcher.stage import CALLER, NOBODY, Stage, on_stage
 from tests.key_server import KeyServer
 
@@ -46,6 +50,23 @@ def test_metrics_are_for_admins(stage):
     assert "tasks_delivered_total 1.0" in answer.text
     assert 'route="/v1/jobs"' in answer.text
     assert refused.status_code == 403
+
+
+def test_metrics_tell_what_the_ledger_knows_of_the_queue(stage):
+    stage.a_job("nord", "ink", priority="low")
+    with stage.ledger.transaction() as session:
+        session.execute(update(colorways).values(opened_at=datetime.now(UTC) - 9 * MINUTE))
+    waiting = stage.get("/metrics").text
+    with stage.ledger.transaction() as session:
+        session.execute(delete(jobs))
+
+    idle = stage.get("/metrics").text
+
+    assert 'queue_depth{priority="low"} 2.0' in waiting
+    assert 'queue_depth{priority="high"} 0.0' in waiting
+    assert "\noldest_pending_seconds 54" in waiting
+    assert 'queue_depth{priority="low"} 0.0' in idle
+    assert "\noldest_pending_seconds 0.0" in idle
 
 
 def test_an_invented_method_makes_no_series_of_its_own(stage):

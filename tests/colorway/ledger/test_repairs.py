@@ -15,10 +15,8 @@ from colorway.ledger.repairs import (
     forget_rendition,
     jobs_behind,
     jobs_in_doubt,
-    last_drift,
     longest_unseen,
     note_checked,
-    note_drift,
     repair_counters,
     wrong_counters,
 )
@@ -135,15 +133,6 @@ def test_all_jobs_can_be_gone_through_page_by_page(session):
     last = jobs_behind(session, first[-1], most=2)
 
     assert first + last == there
-
-
-def test_the_last_drift_is_the_one_that_is_told(session):
-    assert last_drift(session) == 0
-
-    note_drift(session, 3, now=NOON)
-    note_drift(session, 1, now=LATER)
-
-    assert last_drift(session) == 1
 
 
 def test_the_picture_that_was_longest_unseen_is_looked_at_first(session):
