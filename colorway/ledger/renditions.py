@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -49,6 +50,10 @@ BY_FINGERPRINT = (
     )
     .with_for_update(read=True, key_share=True)
 )
+BYTES = select(renditions.c.fingerprint, renditions.c.bytes).where(
+    renditions.c.account_id == bindparam("account"),
+    renditions.c.fingerprint.in_(bindparam("fingerprints", expanding=True)),
+)
 
 
 def record_rendition(
@@ -81,3 +86,9 @@ def record_rendition(
     if row is None:
         raise TryLater("the rendition that was first has just been forgotten")
     return Winner(row.id, row.key)
+
+
+def rendition_bytes(session: Session, account: UUID, fingerprints: Sequence[str]) -> dict[str, int]:
+    """Return how large the account's pictures are of those fingerprints that it has."""
+    wanted = {"account": account, "fingerprints": list(fingerprints)}
+    return {row.fingerprint: row.bytes for row in session.execute(BYTES, wanted)}

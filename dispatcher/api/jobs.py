@@ -1,9 +1,13 @@
-"""/v1/jobs: submit, look, cancel, retry. To submit and to look may wait for news."""
+"""/v1/jobs: submit, look, cancel, retry. To submit and to look may wait for news.
+
+A submission may be dry: then it is answered with an estimate, and nothing is made.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,7 +15,8 @@ import structlog
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import ETags
 
-from colorway.errors import Conflict, Malformed, WrongMediaType
+from colorway.errors import Conflict, Flaw, Malformed, WrongMediaType
+from colorway.job import JobRequest
 from colorway.ledger import progress
 from colorway.ledger.commands import cancel_job, retry_job
 from colorway.ledger.tables import Record
@@ -24,6 +29,7 @@ from dispatcher.api.calls import (
     refuse_unknown_parameters,
     utc_now,
 )
+from dispatcher.api.estimates import estimate_body
 from dispatcher.api.job_requests import (
     IDEMPOTENCY_KEY_PATTERN,
     parse_job_request,
@@ -31,7 +37,8 @@ from dispatcher.api.job_requests import (
 )
 from dispatcher.api.uploads import Uploads, is_multipart
 from dispatcher.api.waiting import Waiting, wait_preferred
-from dispatcher.intake import Intake
+from dispatcher.estimates import estimate
+from dispatcher.intake import Intake, Upload
 
 log = structlog.get_logger()
 
@@ -53,19 +60,12 @@ def job_routes(
     @routes.post("")
     def submit() -> Response:
         account = caller_of(ledger, request, "submit").account
-        refuse_unknown_parameters()
+        is_dry_run = _is_dry_run()
         key = _idempotency_key()
-        if is_multipart(request):
-            with uploads.picture_and_job(request) as (picture, document):
-                wanted = parse_job_request(document, with_upload=True, max_palettes=max_palettes)
-                accepted = intake.accept_job(account, wanted, picture, key=key, now=clock())
-        elif request.mimetype == "application/json":
-            wanted = parse_job_request(
-                read_document(), with_upload=False, max_palettes=max_palettes
-            )
-            accepted = intake.accept_job(account, wanted, key=key, now=clock())
-        else:
-            raise WrongMediaType("send application/json, or multipart/form-data with a picture")
+        with _order() as (wanted, picture):
+            if is_dry_run:
+                return json_answer(estimate_body(estimate(ledger, account, wanted, picture)))
+            accepted = intake.accept_job(account, wanted, picture, key=key, now=clock())
         waited = _wait(account, accepted.job, until=_is_done)
         answer = _accepted_answer(account, accepted.job)
         answer.headers.update(waited)
@@ -111,6 +111,19 @@ def job_routes(
         log.info("job_retried", job=job, colorways=count)
         intake.tell_queue(job)
         return _accepted_answer(account, job)
+
+    @contextmanager
+    def _order() -> Iterator[tuple[JobRequest, Upload | None]]:
+        """Yield what the request asks for, with the picture where that came along."""
+        if is_multipart(request):
+            with uploads.picture_and_job(request) as (picture, document):
+                wanted = parse_job_request(document, with_upload=True, max_palettes=max_palettes)
+                yield wanted, picture
+        elif request.mimetype == "application/json":
+            document = read_document()
+            yield parse_job_request(document, with_upload=False, max_palettes=max_palettes), None
+        else:
+            raise WrongMediaType("send application/json, or multipart/form-data with a picture")
 
     def _wait(account: UUID, job: UUID, *, until: Callable[[Record], bool]) -> dict[str, str]:
         """Wait as long as the caller prefers to; return the header that tells of it."""
@@ -163,6 +176,14 @@ def _poll_again_in(age: timedelta) -> str:
     if age < timedelta(minutes=1):
         return "2"
     return "5" if age < timedelta(minutes=10) else "10"
+
+
+def _is_dry_run() -> bool:
+    asked = request.args.getlist("dry_run")
+    is_clear = asked in ([], ["true"], ["false"])
+    flaw = Flaw("dry_run", "enum", "dry_run is true or false, and stands once")
+    refuse_unknown_parameters("dry_run", flaws=[] if is_clear else [flaw])
+    return asked == ["true"]
 
 
 def _idempotency_key() -> str | None:

@@ -52,6 +52,11 @@ def submitted_once(stage: Stage, **options: Any) -> Any:
     return stage.post("/v1/jobs", headers={"Idempotency-Key": "once"}, **parts)
 
 
+def dry_run(stage: Stage, how: str = "true") -> Any:
+    parts = multipart(("image", a_png(4)), ("job", a_job_part()))
+    return stage.post(f"/v1/jobs?dry_run={how}", **parts)
+
+
 def deleted(stage: Stage, path: str) -> Any:
     return stage.client.delete(path, headers=stage.headers)
 
@@ -92,6 +97,7 @@ def test_real_answers_are_as_it_says(stage, document):
         ("/v1/jobs", "post", job),
         ("/v1/jobs", "post", submitted_once(stage)),
         ("/v1/jobs", "post", submitted_once(stage)),
+        ("/v1/jobs", "post", dry_run(stage)),
         ("/v1/jobs", "get", stage.get("/v1/jobs?limit=1")),
         (path, "get", stage.get(f"/v1/jobs/{id}")),
         (path, "get", stage.get(f"/v1/jobs/{id}", headers={"If-None-Match": "*"})),
@@ -102,6 +108,7 @@ def test_real_answers_are_as_it_says(stage, document):
         (f"{path}/cancel", "post", stage.post(f"/v1/jobs/{id}/cancel")),
         (path, "delete", deleted(stage, f"/v1/jobs/{id}")),
         ("/v1/images/{image}", "delete", deleted(stage, f"/v1/images/{unused}")),
+        ("/v1/queue/stats", "get", stage.get("/v1/queue/stats")),
         ("/health", "get", stage.get("/health")),
         ("/ready", "get", stage.get("/ready")),
     ]
@@ -137,11 +144,15 @@ def test_real_problems_are_as_it_says(stage, document):
         ("/v1/jobs/{job}", "delete", deleted(stage, f"/v1/jobs/{NOWHERE}")),
         ("/v1/images/{image}", "delete", deleted(stage, source)),
         ("/v1/images/{image}", "delete", deleted(stage, f"{source}?force=1")),
+        ("/v1/jobs", "post", dry_run(stage, "perhaps")),
+        ("/v1/queue/stats", "get", stage.get("/v1/queue/stats", headers=stage.a_key("read"))),
+        ("/v1/queue/stats", "get", stage.get("/v1/queue/stats?of=low")),
     ]
 
     statuses = [each[2].status_code for each in real]
     assert statuses[:7] == [400, 401, 403, 415, 413, 422, 422]
-    assert statuses[7:] == [409, 422, 400, 415, 422, 404, 409, 409, 422, 422, 409, 404, 409, 422]
+    assert statuses[7:-3] == [409, 422, 400, 415, 422, 404, 409, 409, 422, 422, 409, 404, 409, 422]
+    assert statuses[-3:] == [422, 403, 422]
     assert [errors_of(document, *each) for each in real] == [[]] * len(real)
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from dispatcher.api.bodies import ColorwayBody, ColorwayPage, ImageBody, JobBody, JobPage
+from dispatcher.api.estimates import EstimateBody
 from dispatcher.api.job_requests import JobIn, RetryIn
 from dispatcher.api.openapi.calls import SCHEMA, Schema
 from dispatcher.api.openapi.colorway_paths import colorway_paths
@@ -14,6 +15,7 @@ from dispatcher.api.openapi.image_paths import image_paths
 from dispatcher.api.openapi.job_paths import job_paths
 from dispatcher.api.openapi.upkeep_paths import upkeep_paths
 from dispatcher.api.problems import ProblemBody
+from dispatcher.api.queue import QueueStatsBody
 
 _REQUESTS: tuple[type[BaseModel], ...] = (JobIn, RetryIn)
 _ANSWERS: tuple[type[BaseModel], ...] = (
@@ -22,6 +24,8 @@ _ANSWERS: tuple[type[BaseModel], ...] = (
     ColorwayPage,
     ColorwayBody,
     ImageBody,
+    EstimateBody,
+    QueueStatsBody,
     ProblemBody,
 )
 

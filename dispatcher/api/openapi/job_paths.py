@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dispatcher.api.bodies import JobBody, JobPage
+from dispatcher.api.estimates import EstimateBody
 from dispatcher.api.job_requests import IDEMPOTENCY_KEY_PATTERN, JobIn, RetryIn
 from dispatcher.api.openapi.calls import (
     BYTES,
@@ -111,9 +112,13 @@ def _submit() -> Schema:
     return call(
         "submit",
         "Submit one image in many palettes",
-        {202: _accepted("The job is accepted", is_submission=True)},
+        {
+            202: _accepted("The job is accepted", is_submission=True),
+            200: says("What the job would be, with `dry_run`; nothing was made", EstimateBody),
+        },
         problems=(400, 404, 409, 413, 415, 422, 503),
         parameters=[
+            in_query("dry_run", {"type": "boolean", "default": False}),
             in_header(
                 "Idempotency-Key",
                 "Repeat a submission under its key, and no second job is made; kept for a day",

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from colorway.ledger.renditions import record_rendition
+from dataclasses import replace
+
+from colorway.ledger.renditions import record_rendition, rendition_bytes
 from colorway.ledger.tables import renditions
 from tests.builders import NOON, a_stored_rendition, an_account, row_of
 
@@ -33,3 +35,13 @@ def test_accounts_share_no_renditions(session):
     theirs = record_rendition(session, an_account(session), "same", stored, now=NOON)
 
     assert mine.id != theirs.id
+
+
+def test_of_those_that_an_account_has_the_bytes_are_told(session):
+    account, other = an_account(session), an_account(session)
+    for owner, print_, size in ((account, "a", 7), (account, "b", 8), (other, "c", 9)):
+        stored = replace(a_stored_rendition(), bytes=size)
+        record_rendition(session, owner, print_, stored, now=NOON)
+
+    assert rendition_bytes(session, account, ["a", "b", "b", "c", "d"]) == {"a": 7, "b": 8}
+    assert rendition_bytes(session, account, []) == {}
