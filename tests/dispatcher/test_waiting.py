@@ -252,16 +252,16 @@ def test_sigterm_answers_who_waits_before_the_process_ends(tmp_path: Path) -> No
             is_held = Retrying(
                 retry=retry_if_result(lambda other: "Preference-Applied" in other.headers),
                 wait=wait_fixed(0.05),
-                stop=stop_after_delay(10),
+                stop=stop_after_delay(60),
             )
             is_held(
                 requests.get,
                 url,
                 headers={**session.headers, **seen, "Prefer": "wait=1"},
-                timeout=10,
+                timeout=30,
             )
             machine.dispatcher.ask_to_stop()
-            answer = held.result(timeout=5)
+            answer = held.result(timeout=20)  # before the wait would be over
         finally:
             machine.dispatcher.stop()
 
