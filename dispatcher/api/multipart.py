@@ -6,58 +6,21 @@ not UTF-8; here each of these is an error. The decoder is the one that Flask use
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import BinaryIO, cast
 
 from flask import Request
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
-from colorway.errors import Flaw, InvalidRequest, Malformed, TooLarge
+from colorway.errors import Flaw, InvalidRequest, Malformed
+from dispatcher.spool import CHUNK, Limit, Spool
 
-CHUNK = 1 << 16
-_IN_MEMORY = 1 << 20
 _HEADERS = 1 << 18  # what the decoder may hold back: one chunk, and a part's headers
 
 
-class Spool:
-    """Bytes as they come in: in memory up to 1 MB, then on disk; counted and hashed on the way."""
-
-    def __init__(self, name: str, limit: int) -> None:
-        file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - whoever asks closes it
-        self.file = cast("BinaryIO", file)
-        self.size = 0
-        self._name = name
-        self._limit = limit
-        self._sha256 = hashlib.sha256()
-
-    def write(self, chunk: bytes) -> None:
-        """Add these bytes, or raise TooLarge."""
-        self.size += len(chunk)
-        if self.size > self._limit:
-            raise TooLarge(f"{self._name} is too large; the limit is {self._limit} bytes")
-        self._sha256.update(chunk)
-        self.file.write(chunk)
-
-    def sha256(self) -> str:
-        """Return the hash of what has come in, in hex."""
-        return self._sha256.hexdigest()
-
-    def close(self) -> None:
-        """Forget it."""
-        self.file.close()
-
-    def read(self) -> bytes:
-        """Return all of it."""
-        self.file.seek(0)
-        return self.file.read()
-
-
 @contextmanager
-def parts_of(request: Request, limits: Mapping[str, int]) -> Iterator[dict[str, Spool]]:
-    """Yield the request's parts, which must be just those that have a limit (in bytes) here."""
+def parts_of(request: Request, limits: Mapping[str, Limit]) -> Iterator[dict[str, Spool]]:
+    """Yield the request's parts, which must be just those that have a limit here."""
     with ExitStack() as open_files:
         parts: dict[str, Spool] = {}
         current: Spool | None = None
@@ -79,7 +42,9 @@ def parts_of(request: Request, limits: Mapping[str, int]) -> Iterator[dict[str, 
         yield parts
 
 
-def _refuse_name(name: str | None, *, known: Mapping[str, int], seen: Mapping[str, Spool]) -> None:
+def _refuse_name(
+    name: str | None, *, known: Mapping[str, Limit], seen: Mapping[str, Spool]
+) -> None:
     if name in seen:
         flaw = Flaw("#", "part-twice", f"the part {name!r} was sent twice")
         raise InvalidRequest("a part was sent twice", flaws=(flaw,))

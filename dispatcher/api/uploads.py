@@ -8,15 +8,17 @@ from datetime import timedelta
 
 from flask import Request
 
-from colorway.errors import Malformed, TooLarge, WrongMediaType
-from colorway.ledger.images import SourceFacts
-from dispatcher.api.multipart import CHUNK, Spool, parts_of
+from colorway.errors import Malformed, WrongMediaType
+from dispatcher.api.multipart import parts_of
 from dispatcher.intake import Upload
-from dispatcher.picture_header import picture_header
 from dispatcher.places import Places
+from dispatcher.spool import CHUNK, Limit, Spool
 
 MAX_JSON = 1_000_000
 """Bytes of a job document; 500 palettes of 16 colours, with names and keys, are half of it."""
+
+PICTURE = "the picture"
+SLOT_ADVICE = ", through an upload slot (JSON to POST /v1/images) too"
 
 _FRAMING = 10_000  # bytes of boundaries and headers around two parts
 
@@ -33,46 +35,54 @@ class Uploads:
         wait_for: timedelta = timedelta(seconds=2),
     ) -> None:
         """`wait_for` a place: a burst of quick uploads passes, nobody waits long for slow ones."""
-        self._max_bytes = max_bytes
+        self.limit = Limit(max_bytes, SLOT_ADVICE)
         self._max_pixels = max_pixels
         full = "too many pictures are being received at once"
-        self._places = Places(at_once, full=full, wait_for=wait_for)
+        self.places = Places(at_once, full=full, wait_for=wait_for)
 
     @contextmanager
     def picture_and_job(self, request: Request) -> Iterator[tuple[Upload, bytes]]:
         """Yield the parts `image` and `job` of a multipart request."""
-        self._limit_body(request, self._max_bytes + MAX_JSON + _FRAMING)
-        limits = {"image": self._max_bytes, "job": MAX_JSON}
-        with self._places.take(), parts_of(request, limits) as parts:
+        self._limit_body(request, self.limit.bytes + MAX_JSON + _FRAMING)
+        limits = {"image": self.limit, "job": Limit(MAX_JSON)}
+        with self.places.take(), parts_of(request, limits) as parts:
             yield self._upload(parts["image"]), parts["job"].read()
 
     @contextmanager
     def picture(self, request: Request) -> Iterator[Upload]:
         """Yield the one picture of a request: its part `image`, or the body itself."""
         if is_multipart(request):
-            self._limit_body(request, self._max_bytes + _FRAMING)
-            with self._places.take(), parts_of(request, {"image": self._max_bytes}) as parts:
+            self._limit_body(request, self.limit.bytes + _FRAMING)
+            with self.places.take(), parts_of(request, {"image": self.limit}) as parts:
                 yield self._upload(parts["image"])
         elif request.mimetype.startswith("image/") or _is_bytes(request):
-            self._limit_body(request, self._max_bytes)
-            with self._places.take(), closing(Spool("the picture", self._max_bytes)) as spool:
-                while chunk := request.stream.read(CHUNK):
-                    spool.write(chunk)
-                if request.content_length not in {None, spool.size}:  # nobody else compares them
-                    raise Malformed("the body ended before its Content-Length")
+            with self.body(request, self.limit) as spool:
                 yield self._upload(spool)
         else:
-            raise WrongMediaType("send the picture itself, or multipart with a part `image`")
+            raise WrongMediaType(
+                "send the picture itself, multipart with a part `image`, or JSON for an upload slot"
+            )
+
+    @contextmanager
+    def body(self, request: Request, limit: Limit) -> Iterator[Spool]:
+        """Yield the body, which is a picture; or raise TooLarge, or Malformed if it broke off."""
+        if (request.content_length or 0) > limit.bytes:
+            raise limit.refusal(PICTURE)
+        request.max_content_length = limit.bytes + 1  # the one that is too many is seen here
+        with self.places.take(), closing(Spool(PICTURE, limit)) as spool:
+            while chunk := request.stream.read(CHUNK):
+                spool.write(chunk)
+            if request.content_length not in {None, spool.size}:  # nobody else compares them
+                raise Malformed("the body ended before its Content-Length")
+            yield spool
 
     def _upload(self, spool: Spool) -> Upload:
-        kind, width, height = picture_header(spool.file, max_pixels=self._max_pixels)
-        facts = SourceFacts(spool.sha256(), spool.size, kind, width, height)
-        return Upload(spool.file, facts)
+        return Upload(spool.file, spool.facts(max_pixels=self._max_pixels))
 
     def _limit_body(self, request: Request, most: int) -> None:
         request.max_content_length = most
         if (request.content_length or 0) > most:
-            raise TooLarge(f"the picture is too large; the limit is {self._max_bytes} bytes")
+            raise self.limit.refusal(PICTURE)
 
 
 def is_multipart(request: Request) -> bool:

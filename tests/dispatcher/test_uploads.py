@@ -115,7 +115,7 @@ def test_a_picture_may_have_just_so_many_bytes(small_stage):
     assert [answer.status_code for answer in answers] == [202, 200, 200, 413, 413, 413, 413]
     for refused in answers[3:]:
         assert refused.json["code"] == "too-large"
-        assert "1000 bytes" in refused.json["detail"]
+        assert "1000 bytes, through an upload slot" in refused.json["detail"]
 
 
 def test_a_picture_may_have_just_so_many_pixels(small_stage):
@@ -145,6 +145,7 @@ def test_a_body_of_unknown_length_ends_at_the_limit(small_stage):
     )
 
     assert answer.status_code == 413
+    assert "1000 bytes, through an upload slot" in answer.json["detail"]
     assert body.sent < 200_000
 
 
