@@ -16,9 +16,10 @@ from colorway.oidc import CallerCheck
 from colorway.telemetry.metrics import RequestMetrics
 from dispatcher.api.archive import archive_routes
 from dispatcher.api.colorways import colorway_routes
-from dispatcher.api.images import image_routes, link_routes
+from dispatcher.api.images import image_routes
 from dispatcher.api.job_list import job_list_routes
 from dispatcher.api.jobs import job_routes
+from dispatcher.api.links import link_routes
 from dispatcher.api.openapi import openapi_routes
 from dispatcher.api.problems import show_problems
 from dispatcher.api.queue import queue_routes
@@ -114,5 +115,5 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     app.register_blueprint(upkeep_routes(ledger, delivery, reconciler, callers, metrics))
     app.register_blueprint(openapi_routes(API_VERSION))
     if isinstance(store, LocalFolderStore):
-        app.register_blueprint(link_routes(store))
+        app.register_blueprint(link_routes(store, uploads))
     return app

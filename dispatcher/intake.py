@@ -15,9 +15,9 @@ from uuid import UUID
 import structlog
 from uuid_utils.compat import uuid7
 
-from colorway.errors import NotFound, TryLater
+from colorway.errors import TryLater
 from colorway.image_keys import source_key
-from colorway.image_store import ImageStore
+from colorway.image_store import ImageStore, is_stored
 from colorway.job import JobRequest
 from colorway.ledger.connection import Ledger
 from colorway.ledger.idempotency import Reservation, complete, release, request_sha256, reserve
@@ -66,7 +66,7 @@ class Intake:
         with self.ledger.reading() as session:
             known = image_with(session, account, upload.facts.sha256)
         if known is not None:
-            if not self._is_stored(known.key):
+            if not is_stored(self.store, known.key):
                 self._store(known.key, upload)
             return known, False
         image = uuid7()
@@ -145,13 +145,6 @@ class Intake:
                 release(session, once)
         except Exception as error:  # what came before is what the caller must learn of
             log.warning("a reservation stays until it expires", reason=str(error))
-
-    def _is_stored(self, key: str) -> bool:
-        try:
-            self.store.stat(key)
-        except NotFound:
-            return False
-        return True
 
     def _store(self, key: str, upload: Upload) -> None:
         upload.file.seek(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from typing import BinaryIO
 from sqlalchemy.orm import Session
 
 from colorway.errors import NotFound, TryLater
-from colorway.image_store.contract import IMMUTABLE, StoredObject, checked_key
+from colorway.image_store.contract import IMMUTABLE, StoredObject, UploadSlot, checked_key
 from colorway.ledger.connection import Ledger
 from tests.builders import NOON
 
@@ -23,6 +23,7 @@ class StoreInMemory:
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.times: dict[str, datetime] = {}
+        self.slots: dict[str, tuple[str, int, UploadSlot]] = {}
         self.is_away = False
 
     def put(
@@ -63,6 +64,33 @@ class StoreInMemory:
     def signed_url(self, key: str, *, expires_in: timedelta, download_name: str) -> str:
         return f"memory://{checked_key(key)}?name={download_name}"
 
+    def upload_slot(
+        self, key: str, *, size: int, media_type: str, expires_in: timedelta
+    ) -> UploadSlot:
+        url = f"memory://{checked_key(key)}?slot={len(self.slots)}"
+        headers = {"Content-Type": media_type}
+        slot = UploadSlot("PUT", url, headers, datetime.now(UTC) + expires_in)
+        self.slots[url] = key, size, slot
+        return slot
+
+    def use_slot(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, announced: int
+    ) -> int:
+        """Answer a request to a slot's URL, with `announced` as its Content-Length."""
+        if url not in self.slots:
+            return 404
+        key, size, slot = self.slots[url]
+        if (method, headers) != (slot.method, slot.headers):
+            return 403
+        if slot.expires_at <= datetime.now(UTC):
+            return 410
+        if not announced == len(body) == size:
+            return 400
+        if key in self.objects:
+            return 412
+        self.put(key, BytesIO(body), size=size, sha256="", media_type=headers["Content-Type"])
+        return 200
+
     def _found(self, key: str) -> bytes:
         try:
             return self.objects[self._reached(key)]
@@ -84,7 +112,7 @@ class Said:
 
 
 class HookedStore(StoreInMemory):
-    """A StoreInMemory that runs `before["put"](key)` before a put, and so for open and delete.
+    """A StoreInMemory that runs `before["put"](key)` before a put, and so for open, copy, delete.
 
     A hook may raise (`away`), wait for an event, or change the world meanwhile.
     """
@@ -111,6 +139,10 @@ class HookedStore(StoreInMemory):
     def open(self, key: str) -> BinaryIO:
         self._run_hook("open", key)
         return super().open(key)
+
+    def copy(self, key: str, to: str) -> None:
+        self._run_hook("copy", key)
+        super().copy(key, to)
 
     def delete(self, key: str) -> None:
         self._run_hook("delete", key)

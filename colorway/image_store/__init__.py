@@ -6,10 +6,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from colorway.errors import InvalidRequest
-from colorway.image_store.contract import ImageStore
+from colorway.image_store.contract import ImageStore, UploadSlot, is_stored
 from colorway.image_store.local_folder import LocalFolderStore
 
-__all__ = ["ImageStore", "open_store"]
+__all__ = ["ImageStore", "UploadSlot", "is_stored", "open_store"]
 
 
 def open_store(url: str, *, link_signing_key: str) -> ImageStore:

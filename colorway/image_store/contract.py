@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, Protocol
 
-from colorway.errors import InvalidRequest
+from colorway.errors import InvalidRequest, NotFound
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 """The Cache-Control of everything we store: a key is never written twice with other bytes."""
@@ -25,6 +25,20 @@ class StoredObject:
     key: str
     bytes: int
     modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSlot:
+    """How to put one object into the store without any key of ours: this method, to this URL.
+
+    With these headers, each exactly so, and the object's bytes as the body. `expires_at` is aware
+    UTC; a URL without a scheme is a path on the dispatcher.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    expires_at: datetime
 
 
 class ImageStore(Protocol):
@@ -63,6 +77,30 @@ class ImageStore(Protocol):
 
     def signed_url(self, key: str, *, expires_in: timedelta, download_name: str) -> str:
         """Return a link to the bytes that works until then, for whoever has it."""
+
+    def upload_slot(
+        self, key: str, *, size: int, media_type: str, expires_in: timedelta
+    ) -> UploadSlot:
+        """Return a slot: whoever has it may put one object of `size` bytes under the key.
+
+        It opens nothing else: no other key, size or media type, no reading, and no overwriting of
+        what lies there: a second use is refused, even of the same bytes. (GCS answers 412, the
+        local folder 409; if only the first answer got lost, all is well.) Once the object is
+        deleted, the slot may be used again until it expires.
+
+        The bytes are whatever came. Where a store cannot sign all of this (Supabase limits no
+        size, and its links outlive `expires_at`), its slots grant that much more; so whoever uses
+        the object copies it first, and believes only what the copy shows.
+        """
+
+
+def is_stored(store: ImageStore, key: str) -> bool:
+    """Whether an object lies under the key now."""
+    try:
+        store.stat(key)
+    except NotFound:
+        return False
+    return True
 
 
 def is_key(text: str) -> bool:

@@ -2,7 +2,8 @@
 
 A picture appears under its key by an atomic rename, after its bytes are on disk: whatever is
 killed, there is never half a file under a key. Links are served by the dispatcher, which asks
-`open_link()`; a link carries its expiry and an HMAC over all that it says.
+`open_link()`, or `check_slot()` and then `fill_slot()`; a link carries its expiry and an HMAC over
+its method and all that it says.
 """
 
 from __future__ import annotations
@@ -21,8 +22,15 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlencode
 
-from colorway.errors import NotFound, TryLater
-from colorway.image_store.contract import IMMUTABLE, StoredObject, checked_key, is_key
+from colorway.errors import Conflict, Gone, NotFound, TryLater
+from colorway.image_store.contract import (
+    IMMUTABLE,
+    StoredObject,
+    UploadSlot,
+    checked_key,
+    is_key,
+    is_stored,
+)
 
 LINK_ROUTE = "/files"
 _UNFINISHED = ".unfinished"  # no key can begin with a dot
@@ -35,6 +43,17 @@ class Link:
 
     key: str
     download_name: str
+    expires: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotLink:
+    """The link of an upload slot as it came in: what may be put where, and what vouches for it."""
+
+    key: str
+    size: str
+    media_type: str
     expires: str
     signature: str
 
@@ -59,23 +78,8 @@ class LocalFolderStore:
         cache_control: str = IMMUTABLE,
     ) -> None:
         """See ImageStore.put; a body of another length than `size` is TryLater, nothing stored."""
-        path = self._path(key)
-        with _trouble_is_try_later():
-            _make_folder(path.parent)
-            handle, name = tempfile.mkstemp(dir=self._unfinished)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    shutil.copyfileobj(body, file, _CHUNK)
-                    file.flush()
-                    os.fsync(file.fileno())
-                    written = file.tell()
-                if written != size:
-                    raise TryLater(f"the body of {key} had {written} bytes, not {size}")
-                Path(name).replace(path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
-            _sync_folder(path.parent)
+        with self._written(key, body, size) as (file, path):
+            file.replace(path)
 
     def open(self, key: str) -> BinaryIO:
         """See ImageStore.open."""
@@ -109,23 +113,74 @@ class LocalFolderStore:
 
     def signed_url(self, key: str, *, expires_in: timedelta, download_name: str) -> str:
         """See ImageStore.signed_url; the link is a path on the dispatcher."""
-        expires = str(int((datetime.now(UTC) + expires_in).timestamp()))
-        signature = self._sign(checked_key(key), download_name, expires)
+        expires = _seconds_at(expires_in)
+        signature = self._sign("GET", checked_key(key), download_name, expires)
         query = urlencode({"name": download_name, "expires": expires, "signature": signature})
         return f"{LINK_ROUTE}/{key}?{query}"
 
     def open_link(self, link: Link, *, now: datetime) -> BinaryIO:
-        """Return the bytes a link of ours points to; a false or expired one is NotFound."""
-        expected = self._sign(link.key, link.download_name, link.expires)
-        if not hmac.compare_digest(expected.encode(), link.signature.encode()):
-            raise NotFound("this link is not one of ours")
-        if now.timestamp() >= int(link.expires):
-            raise NotFound("this link has expired; ask for a new one")
+        """Return the bytes a link of ours points to; a false one is NotFound, an old one Gone."""
+        expected = self._sign("GET", link.key, link.download_name, link.expires)
+        _require_valid(link, expected, now)
         return self.open(link.key)
 
-    def _sign(self, key: str, download_name: str, expires: str) -> str:
-        said = "\n".join((key, download_name, expires)).encode()
-        return hmac.new(self._signing_key, said, hashlib.sha256).hexdigest()
+    def upload_slot(
+        self, key: str, *, size: int, media_type: str, expires_in: timedelta
+    ) -> UploadSlot:
+        """See ImageStore.upload_slot; the URL is a path on the dispatcher."""
+        expires = _seconds_at(expires_in)
+        signature = self._sign("PUT", checked_key(key), str(size), media_type, expires)
+        query = urlencode(
+            {"bytes": size, "type": media_type, "expires": expires, "signature": signature}
+        )
+        return UploadSlot(
+            method="PUT",
+            url=f"{LINK_ROUTE}/{key}?{query}",
+            headers={"Content-Type": media_type},
+            expires_at=datetime.fromtimestamp(int(expires), UTC),
+        )
+
+    def check_slot(self, link: SlotLink, *, now: datetime) -> int:
+        """Return how many bytes may be put there.
+
+        A false link is NotFound, an old one Gone, and one that was used is Conflict.
+        """
+        expected = self._sign("PUT", link.key, link.size, link.media_type, link.expires)
+        _require_valid(link, expected, now)
+        if is_stored(self, link.key):
+            raise _slot_is_filled()
+        return int(link.size)
+
+    def fill_slot(self, key: str, body: BinaryIO, *, size: int) -> None:
+        """Put what came by a slot's link under its key; where another was first, Conflict."""
+        with self._written(key, body, size) as (file, path):
+            try:
+                path.hardlink_to(file)  # which, unlike a rename, never replaces anything
+            except FileExistsError:
+                raise _slot_is_filled() from None
+
+    def _sign(self, *said: str) -> str:
+        return hmac.new(self._signing_key, "\n".join(said).encode(), hashlib.sha256).hexdigest()
+
+    @contextmanager
+    def _written(self, key: str, body: BinaryIO, size: int) -> Iterator[tuple[Path, Path]]:
+        """Yield a file of these bytes, safe on disk, and the path that it should be given."""
+        path = self._path(key)
+        with _trouble_is_try_later():
+            _make_folder(path.parent)
+            handle, name = tempfile.mkstemp(dir=self._unfinished)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    shutil.copyfileobj(body, file, _CHUNK)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    written = file.tell()
+                if written != size:
+                    raise TryLater(f"the body of {key} had {written} bytes, not {size}")
+                yield Path(name), path
+            finally:
+                Path(name).unlink(missing_ok=True)
+            _sync_folder(path.parent)
 
     def _path(self, key: str) -> Path:
         return self._root / checked_key(key)
@@ -135,6 +190,22 @@ class LocalFolderStore:
         if not stat.S_ISREG(facts.st_mode):
             raise IsADirectoryError(key)
         return StoredObject(key, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
+
+
+def _seconds_at(expires_in: timedelta) -> str:
+    """Return the second, since 1970, at which what works for so long is over."""
+    return str(int((datetime.now(UTC) + expires_in).timestamp()))
+
+
+def _require_valid(link: Link | SlotLink, expected: str, now: datetime) -> None:
+    if not hmac.compare_digest(expected.encode(), link.signature.encode()):
+        raise NotFound("this link is not one of ours")
+    if now.timestamp() >= int(link.expires):
+        raise Gone("this link has expired; ask for a new one")
+
+
+def _slot_is_filled() -> Conflict:
+    return Conflict("something has been put there already; confirm it", code="slot-filled")
 
 
 def _make_folder(folder: Path) -> None:

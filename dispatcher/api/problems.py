@@ -23,6 +23,7 @@ _TITLES = {
     "not-done": "Not done yet",
     "expired": "It has expired",
     "in-use": "Something refers to it",
+    "slot-filled": "Something lies there already",
     "nothing-to-retry": "Nothing to retry",
     "idempotency-in-progress": "The same request is under way",
     "idempotency-mismatch": "The key belongs to another request",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-from colorway.image_keys import rendition_key, source_key, thumbnail_key
+from colorway.image_keys import rendition_key, slot_key, source_key, thumbnail_key
 
 ACCOUNT, IMAGE, COLORWAY = (UUID(int=number) for number in (1, 2, 3))
 
@@ -29,6 +29,8 @@ def test_a_thumbnail_lies_beside_its_picture():
 def test_keys_begin_with_the_account_and_suit_every_store():
     picture = rendition_key(ACCOUNT, "f" * 64, COLORWAY, 1, "webp")
 
-    for key in (source_key(ACCOUNT, "a" * 64, IMAGE), picture, thumbnail_key(picture)):
+    source, slot = source_key(ACCOUNT, "a" * 64, IMAGE), slot_key(ACCOUNT, IMAGE)
+
+    for key in (source, slot, picture, thumbnail_key(picture)):
         assert key.startswith(f"{ACCOUNT}/")
         assert re.fullmatch(r"[A-Za-z0-9/_.-]+", key)

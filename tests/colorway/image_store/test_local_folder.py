@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from threading import Barrier
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from colorway.errors import InvalidRequest, NotFound, TryLater
+from colorway.errors import Conflict, Gone, InvalidRequest, NotFound, TryLater
 from colorway.image_store import open_store
 from colorway.image_store.local_folder import LINK_ROUTE, Link, LocalFolderStore
 
@@ -47,7 +49,7 @@ def test_a_fresh_link_opens_the_picture(store):
 def test_a_link_is_over_when_its_time_has_come(store):
     link = link_to(store)
 
-    with pytest.raises(NotFound, match="expired"):
+    with pytest.raises(Gone):
         store.open_link(link, now=datetime.now(UTC) + MINUTE)
 
 
@@ -79,6 +81,25 @@ def test_a_link_of_another_signing_key_is_not_one_of_ours(store, tmp_path):
 
     with pytest.raises(NotFound):
         store.open_link(link_to(stranger), now=datetime.now(UTC))
+
+
+def test_of_two_who_use_a_slot_at_once_one_is_first(store):
+    began = Barrier(2)
+
+    def fill(data: bytes) -> str:
+        began.wait(timeout=10)
+        try:
+            store.fill_slot("slot", BytesIO(data), size=1)
+        except Conflict as error:
+            return error.code
+        return data.decode()
+
+    for _ in range(20):
+        with ThreadPoolExecutor(2) as threads:
+            said = set(threads.map(fill, [b"a", b"b"]))
+        with store.open("slot") as stored:
+            assert said == {stored.read().decode(), "slot-filled"}
+        store.delete("slot")
 
 
 def test_what_a_killed_process_left_behind_is_no_object(store, tmp_path):
