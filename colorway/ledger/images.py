@@ -11,7 +11,7 @@ from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert  # SQLite renders its ON CONFLICT just the same
 from sqlalchemy.orm import Session
 
-from colorway.errors import NotFound
+from colorway.errors import NotFound, TryLater
 from colorway.ledger.tables import Record, images, jobs
 
 
@@ -35,7 +35,9 @@ BY_ID_TO_WRITE = BY_ID.with_for_update()
 BY_SHA256 = select(images).where(
     images.c.account_id == bindparam("account"), images.c.sha256 == bindparam("sha256")
 )
-RECORD = insert(images).on_conflict_do_nothing(index_elements=["account_id", "sha256"])
+BY_SHA256_TO_USE = BY_SHA256.with_for_update(read=True, key_share=True)
+# Whatever the conflict: two confirmations of one slot record the same id with the same bytes.
+RECORD = insert(images).on_conflict_do_nothing()
 NOTE_FRAMES = (
     update(images)
     .where(images.c.id == bindparam("image"), images.c.frames.is_(None))
@@ -79,7 +81,10 @@ def image_with(session: Session, account: UUID, sha256: str) -> Record | None:
 def record_image(
     session: Session, account: UUID, image: UUID, key: str, facts: SourceFacts, *, now: datetime
 ) -> Record:
-    """Record a stored source; of bytes that are known already, return the row that was first."""
+    """Record a stored source; of bytes that are known already, return the row that was first.
+
+    Either way this transaction may refer to it. Raises TryLater where it is just being deleted.
+    """
     session.execute(
         RECORD,
         {
@@ -95,7 +100,11 @@ def record_image(
             "created_at": now,
         },
     )
-    return session.execute(BY_SHA256, {"account": account, "sha256": facts.sha256}).one()
+    of_these_bytes = {"account": account, "sha256": facts.sha256}
+    row = session.execute(BY_SHA256_TO_USE, of_these_bytes).one_or_none()
+    if row is None:
+        raise TryLater("an image of the same bytes has just been deleted", retry_after=1)
+    return row
 
 
 def note_frames(session: Session, image: UUID, frames: int) -> None:
