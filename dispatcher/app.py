@@ -35,6 +35,7 @@ from dispatcher.places import Places
 from dispatcher.reconciler import Reconciler
 from dispatcher.removal import Removal
 from dispatcher.settings import Settings
+from dispatcher.slots import Slots
 from dispatcher.task_queue import TaskQueue
 
 API_VERSION = "0.1.0"
@@ -98,6 +99,8 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
         at_once=settings.parallel_uploads,
     )
 
+    slots = Slots(ledger, store, settings.slots_work_for, settings.max_pixels, uploads.places)
+
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(MAX_CONTENT_LENGTH=MAX_BODY, **COMPRESSION)
     app.url_map.merge_slashes = False  # its redirects would be the only answers in HTML
@@ -109,7 +112,7 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     app.register_blueprint(job_routes(intake, uploads, waiting, max_palettes=settings.max_palettes))
     app.register_blueprint(colorway_routes(ledger, store, links_work_for=settings.links_work_for))
     app.register_blueprint(archive_routes(Archives(ledger, store), parcels))
-    app.register_blueprint(image_routes(intake, uploads))
+    app.register_blueprint(image_routes(intake, uploads, slots))
     app.register_blueprint(removal_routes(Removal(ledger, store)))
     app.register_blueprint(queue_routes(ledger))
     app.register_blueprint(upkeep_routes(ledger, delivery, reconciler, callers, metrics))

@@ -48,6 +48,10 @@ class Settings(SharedSettings):
     links_work_for: Duration = Field(
         default=timedelta(minutes=15), description="a picture's signed link expires after this"
     )
+    slots_work_for: Duration = Field(
+        default=timedelta(hours=1),
+        description="an upload slot expires after this; it must be confirmed by then",
+    )
 
     reconcile_every: Duration | None = Field(
         default=None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -60,6 +60,9 @@ class Model(BaseModel):
     """What every request body shares: no unknown fields, no numbers in quotes."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 class ImageRef(Model):
@@ -146,12 +149,7 @@ def parse_job_request(body: bytes, *, with_upload: bool, max_palettes: int) -> J
 
 def parse_retry_request(body: bytes) -> list[str] | None:
     """Return the keys in this JSON, or None for all; raise Malformed or InvalidRequest."""
-    _read_json(body)
-    try:
-        keys = RetryIn.model_validate_json(body).keys
-    except ValidationError as error:
-        flaws = _flaws_of_fields(error)
-        raise InvalidRequest(_summary(flaws), flaws=tuple(flaws[:MOST_FLAWS])) from None
+    keys = read_model(RetryIn, body).keys
     listed = keys or []
     flaws = [
         Flaw(f"#/keys/{index}", "duplicate-key", f"the key {key!r} is listed twice")
@@ -161,6 +159,16 @@ def parse_retry_request(body: bytes) -> list[str] | None:
     if flaws:
         raise InvalidRequest(_summary(flaws), flaws=tuple(flaws))
     return keys
+
+
+def read_model(model: type[AnyModel], body: bytes) -> AnyModel:
+    """Return what this JSON says, or raise Malformed, or InvalidRequest with every flaw."""
+    _read_json(body)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        flaws = _flaws_of_fields(error)
+        raise InvalidRequest(_summary(flaws), flaws=tuple(flaws[:MOST_FLAWS])) from None
 
 
 def _orders(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,32 @@ class Stage:
         answer = self.post("/v1/images", data=picture or a_png(), content_type="image/png")
         assert answer.status_code in {200, 201}, answer.text
         return str(answer.json["id"])
+
+    def announce(self, picture: bytes, **differs: Any) -> TestResponse:
+        """Ask for a slot for this picture, or for one that differs in what is told."""
+        told = {
+            "filename": "a.png",
+            "bytes": len(picture),
+            "sha256": sha256(picture).hexdigest(),
+            "content_type": "image/png",
+        }
+        return self.post("/v1/images", json=told | differs)
+
+    def put(self, slot: dict[str, Any], body: bytes, **options: Any) -> TestResponse:
+        """Put this into the slot of this answer, as a stranger to the API could."""
+        how = slot["upload"]
+        asked = {"method": how["method"], "headers": how["headers"], "data": body} | options
+        return self.client.open(how["url"], **asked)
+
+    def a_slot(self, picture: bytes, **differs: Any) -> str:
+        """Return the id of a slot into which this picture has been put."""
+        slot = self.announce(picture, **differs)
+        assert slot.status_code == 201, slot.text
+        assert self.put(slot.json, picture).status_code == 204
+        return str(slot.json["id"])
+
+    def confirm(self, slot: str, **options: Any) -> TestResponse:
+        return self.post(f"/v1/images/{slot}/confirm", **options)
 
     def a_job(self, *names: str, **options: Any) -> dict[str, Any]:
         """Submit a job in palettes of these names and return its body."""

@@ -51,7 +51,7 @@ def test_another_accounts_image_is_not_found(stage, tmp_path, idle_queue):
     assert (answer.status_code, answer.json["code"]) == (404, "not-found")
 
 
-@pytest.mark.parametrize("media_type", ["application/json", "text/html"])
+@pytest.mark.parametrize("media_type", ["application/jsonl", "text/html"])
 def test_another_media_type_is_not_read(stage, media_type):
     answer = stage.post("/v1/images", data=a_png(), content_type=media_type)
 

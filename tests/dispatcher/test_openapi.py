@@ -156,6 +156,25 @@ def test_real_problems_are_as_it_says(stage, document):
     assert [errors_of(document, *each) for each in real] == [[]] * len(real)
 
 
+def test_real_answers_about_slots_are_as_it_says(stage, document):
+    confirm = "/v1/images/{slot}/confirm"
+    real = [
+        ("/v1/images", "post", stage.announce(a_png(1))),
+        (confirm, "post", stage.confirm(stage.a_slot(a_png(1)))),
+        ("/v1/images", "post", stage.announce(a_png(1))),
+        ("/v1/images", "post", stage.announce(a_png(2), bytes=10**9)),
+        ("/v1/images", "post", stage.announce(a_png(2), bytes=0)),
+        (confirm, "post", stage.confirm(NOWHERE)),
+        (confirm, "post", stage.confirm(stage.announce(a_png(2)).json["id"])),
+        (confirm, "post", stage.confirm(stage.a_slot(a_png(2), sha256="0" * 64))),
+        (confirm, "post", stage.confirm(NOWHERE, data=b"x" * 2_000_000)),
+    ]
+
+    statuses = [each[2].status_code for each in real]
+    assert statuses == [201, 200, 200, 413, 422, 404, 409, 422, 413]
+    assert [errors_of(document, *each) for each in real] == [[]] * len(real)
+
+
 @pytest.mark.parametrize(
     ("change", "is_valid"),
     [
@@ -210,6 +229,34 @@ def test_the_schema_of_a_retry_is_as_strict_as_we_are(stage, document, wanted, i
 
 
 @pytest.mark.parametrize(
+    ("differs", "is_valid"),
+    [
+        ({}, True),
+        ({"bytes": 0}, False),
+        ({"bytes": "9"}, False),
+        ({"sha256": "A" * 64}, False),
+        ({"content_type": "image/bmp"}, False),
+        ({"filename": "x" * 256}, False),
+        ({"filename": "a\x7f"}, False),
+        ({"name": "a"}, False),
+    ],
+    ids=lambda given: str(given)[:30],
+)
+def test_the_schema_of_an_announcement_is_as_strict_as_we_are(stage, document, differs, is_valid):
+    told = {
+        "filename": "a.png",
+        "bytes": 9,
+        "sha256": "0" * 64,
+        "content_type": "image/png",
+    } | differs
+
+    said = validator(document, {"$ref": "#/components/schemas/SlotIn"}).is_valid(told)
+    done = stage.post("/v1/images", json=told).status_code == 201
+
+    assert (said, done) == (is_valid, is_valid)
+
+
+@pytest.mark.parametrize(
     ("key", "is_valid"),
     [("once", True), ('"a b"~', True), ("x" * 255, True), ("x" * 256, False), ("é", False)],
     ids=lambda given: str(given)[:9],
@@ -256,7 +303,7 @@ def test_every_request_schema_is_closed(document):
     multipart = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"][
         "multipart/form-data"
     ]
-    names = ("JobIn", "PaletteIn", "RenderIn", "OutputIn", "ImageRef", "RetryIn")
+    names = ("JobIn", "PaletteIn", "RenderIn", "OutputIn", "ImageRef", "RetryIn", "SlotIn")
     schemas = [document["components"]["schemas"][name] for name in names] + [multipart["schema"]]
 
-    assert [schema["additionalProperties"] for schema in schemas] == [False] * 7
+    assert [schema["additionalProperties"] for schema in schemas] == [False] * 8

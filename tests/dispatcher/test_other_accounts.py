@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 from sqlalchemy import select
@@ -11,13 +12,15 @@ from werkzeug.routing import Rule
 
 from colorway.ledger.accounts import issue_key, open_account
 from colorway.ledger.tables import Row
-from tests.dispatcher.stage import Stage
+from tests.dispatcher.stage import Stage, a_png
 
 Answers = dict[tuple[str, str], tuple[int, str]]
 
+COLORS = count(1)
 NOBODYS = {
     "job": "01980000-0000-7000-8000-000000000000",
     "image": "01980000-0000-7000-8000-000000000001",
+    "slot": "01980000-0000-7000-8000-000000000002",
     "key": "nord",
 }
 
@@ -41,7 +44,8 @@ def a_strangers_headers(stage: Stage) -> dict[str, str]:
 
 def what_it_owns(stage: Stage) -> dict[str, str]:
     job = stage.a_job("nord")
-    return {"job": job["id"], "image": job["image"]["id"], "key": "nord"}
+    slot = stage.a_slot(a_png(next(COLORS)))  # of bytes that no slot before had
+    return {"job": job["id"], "image": job["image"]["id"], "slot": slot, "key": "nord"}
 
 
 def answers(
@@ -86,5 +90,6 @@ def test_its_owner_finds_it_on_each_of_these_routes(stage: Stage) -> None:
     found = answers(stage, stage.headers, lambda: what_it_owns(stage))
 
     assert ("GET", "/v1/images/<uuid:image>") in found
+    assert found["POST", "/v1/images/<uuid:slot>/confirm"] == (200, "")
     lost = {route for route, (status, _) in found.items() if status in {401, 403, 404, 405}}
     assert lost == set()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -94,6 +97,58 @@ def test_a_body_that_ends_early_is_the_clients_fault(machine):
     assert received.startswith(b"HTTP/1.1 400 ")
 
 
+def announced(machine: Machine, picture: bytes) -> dict[str, Any]:
+    """Return the slot for this picture."""
+    told = {"filename": "a.png", "bytes": len(picture), "content_type": "image/png"}
+    answer = requests.post(
+        f"{machine.dispatcher_url}/v1/images",
+        json=told | {"sha256": sha256(picture).hexdigest()},
+        headers={"Authorization": f"Bearer {machine.api_key}"},
+        timeout=20,
+    )
+    assert answer.status_code == 201, answer.text
+    slot: dict[str, Any] = answer.json()
+    return slot
+
+
+def confirmed(machine: Machine, slot: dict[str, Any]) -> requests.Response:
+    return requests.post(
+        f"{machine.dispatcher_url}/v1/images/{slot['id']}/confirm",
+        headers={"Authorization": f"Bearer {machine.api_key}"},
+        timeout=20,
+    )
+
+
+def test_a_slot_is_used_by_any_client_that_does_as_it_says(machine):
+    picture = a_png(7)
+    slot = announced(machine, picture)
+    how = slot["upload"]
+
+    put = requests.request(
+        how["method"], how["url"], headers=how["headers"], data=picture, timeout=20
+    )
+    image = confirmed(machine, slot)
+
+    assert (put.status_code, put.content) == (204, b"")
+    assert (image.status_code, image.json()["id"]) == (200, slot["id"])
+
+
+def test_a_body_that_ends_early_leaves_a_slot_empty(machine):
+    picture = a_png(8)
+    slot = announced(machine, picture)
+    url = urlsplit(slot["upload"]["url"])
+    lines = [f"PUT {url.path}?{url.query} HTTP/1.1", "Host: x", "Content-Type: image/png"]
+    lines += [f"Content-Length: {len(picture)}", "Connection: close", "", ""]
+
+    with socket.create_connection((url.hostname, url.port), timeout=10) as call:
+        call.sendall("\r\n".join(lines).encode() + picture[:-1])
+        call.shutdown(socket.SHUT_WR)
+        received = call.recv(1 << 16)
+
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert confirmed(machine, slot).json()["code"] == "not-ready"
+
+
 def test_its_log_is_json_and_holds_no_key(machine):
     log: Path = machine.logs / "dispatcher.log"
 
@@ -101,3 +156,4 @@ def test_its_log_is_json_and_holds_no_key(machine):
 
     assert any(line["message"] == "request answered" for line in lines)
     assert machine.api_key not in log.read_text()
+    assert "signature=" not in log.read_text()

@@ -16,8 +16,9 @@ from dispatcher.api.openapi.job_paths import job_paths
 from dispatcher.api.openapi.upkeep_paths import upkeep_paths
 from dispatcher.api.problems import ProblemBody
 from dispatcher.api.queue import QueueStatsBody
+from dispatcher.api.upload_slots import SlotBody, SlotIn
 
-_REQUESTS: tuple[type[BaseModel], ...] = (JobIn, RetryIn)
+_REQUESTS: tuple[type[BaseModel], ...] = (JobIn, RetryIn, SlotIn)
 _ANSWERS: tuple[type[BaseModel], ...] = (
     JobBody,
     JobPage,
@@ -26,6 +27,7 @@ _ANSWERS: tuple[type[BaseModel], ...] = (
     ImageBody,
     EstimateBody,
     QueueStatsBody,
+    SlotBody,
     ProblemBody,
 )
 
