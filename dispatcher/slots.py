@@ -129,7 +129,9 @@ class Slots:
         """Return the image; where there is none, nothing was put into the slot: Conflict."""
         _, image = self._look(account, slot)
         if image is None:
-            raise Conflict("nothing has been put into this slot yet", code="not-ready")
+            raise Conflict(
+                "nothing has been put into this slot yet", code="not-ready", retry_after=2
+            )
         return image
 
     def _facts(self, copy: str, told: Record) -> SourceFacts:
