@@ -129,9 +129,8 @@ class Slots:
         """Return the image; where there is none, nothing was put into the slot: Conflict."""
         _, image = self._look(account, slot)
         if image is None:
-            raise Conflict(
-                "nothing has been put into this slot yet", code="not-ready", retry_after=2
-            )
+            empty = "nothing has been put into this slot yet"
+            raise Conflict(empty, code="not-ready", retry_after=2)  # it may be on its way
         return image
 
     def _facts(self, copy: str, told: Record) -> SourceFacts:

@@ -158,7 +158,7 @@ def test_nothing_put_yet_is_not_ready(stage):
     answer = stage.confirm(slot)
 
     assert (answer.status_code, answer.json["code"]) == (409, "not-ready")
-    assert answer.headers["Retry-After"] == "2"
+    assert (answer.headers["Retry-After"], answer.json["retryable"]) == ("2", True)
 
 
 def test_a_slot_that_has_expired_is_of_no_use(stage):
