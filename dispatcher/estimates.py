@@ -16,7 +16,7 @@ from colorway.ledger.images import SourceFacts, find_image, image_with
 from colorway.ledger.renditions import rendition_bytes
 from colorway.ledger.tables import Record
 from dispatcher.forecast import Guess, expected_bytes, expected_seconds
-from dispatcher.intake import Upload
+from dispatcher.spool import Upload
 
 
 @dataclass(frozen=True, slots=True)

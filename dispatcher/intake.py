@@ -9,7 +9,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import BinaryIO
 from uuid import UUID
 
 import structlog
@@ -21,10 +20,11 @@ from colorway.image_store import ImageStore, is_stored
 from colorway.job import JobRequest
 from colorway.ledger.connection import Ledger
 from colorway.ledger.idempotency import Reservation, complete, release, request_sha256, reserve
-from colorway.ledger.images import SourceFacts, find_image_to_use, image_with, record_image
+from colorway.ledger.images import find_image_to_use, image_with, record_image
 from colorway.ledger.submission import record_job
 from colorway.ledger.tables import Record
 from dispatcher.delivery import Delivery
+from dispatcher.spool import Upload
 
 log = structlog.get_logger()
 
@@ -33,14 +33,6 @@ SUBMIT = "POST /v1/jobs"
 
 TELL_QUEUE_WITHIN = timedelta(seconds=1)
 """A client waits no longer than this for a queue that is away; then the reconciler delivers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A picture as it was received, at its beginning, and what its header says."""
-
-    file: BinaryIO
-    facts: SourceFacts
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,14 @@ class Limit:
         return TooLarge(f"{name} is too large; the limit is {self.bytes} bytes{self.advice}")
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A picture as it was received, and what its header says."""
+
+    file: BinaryIO
+    facts: SourceFacts
+
+
 class Spool:
     """Bytes as they come in: in memory up to 1 MB, then on disk; counted and hashed on the way."""
 

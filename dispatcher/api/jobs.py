@@ -38,7 +38,8 @@ from dispatcher.api.job_requests import (
 from dispatcher.api.uploads import Uploads, is_multipart
 from dispatcher.api.waiting import Waiting, wait_preferred
 from dispatcher.estimates import estimate
-from dispatcher.intake import Intake, Upload
+from dispatcher.intake import Intake
+from dispatcher.spool import Upload
 
 log = structlog.get_logger()
 

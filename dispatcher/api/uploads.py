@@ -10,9 +10,8 @@ from flask import Request
 
 from colorway.errors import Malformed, WrongMediaType
 from dispatcher.api.multipart import parts_of
-from dispatcher.intake import Upload
 from dispatcher.places import Places
-from dispatcher.spool import CHUNK, Limit, Spool
+from dispatcher.spool import CHUNK, Limit, Spool, Upload
 
 MAX_JSON = 1_000_000
 """Bytes of a job document; 500 palettes of 16 colours, with names and keys, are half of it."""

@@ -9,6 +9,7 @@ import pytest
 
 from colorway.ledger.connection import Ledger
 from local_tasks.server import LocalTasks
+from tests.dispatcher.source_host import SourceHost
 from tests.dispatcher.stage import Stage, local_queue, on_stage
 
 
@@ -29,3 +30,10 @@ def stage_on_each(ledger: Ledger, tmp_path: Path, idle_queue: LocalTasks) -> Ite
     """The same on each database in turn, for what only one of them might refuse."""
     with on_stage(ledger, tmp_path, idle_queue.grpc_address) as stage:
         yield stage
+
+
+@pytest.fixture
+def host() -> Iterator[SourceHost]:
+    """A web server that a test lets talk."""
+    with SourceHost().serving() as host:
+        yield host
