@@ -66,7 +66,10 @@ class PaletteOrder:
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """One source image in several palettes, checked and complete."""
+    """One source image in several palettes, checked and complete.
+
+    Where the image is still to be fetched, or came along, its id says nothing yet.
+    """
 
     image_id: UUID
     palettes: tuple[PaletteOrder, ...]
@@ -76,6 +79,7 @@ class JobRequest:
     on_error: OnError = "continue"
     reuse: Reuse = "cache"
     metadata: Mapping[str, str] = field(default_factory=dict)
+    image_url: str | None = None
 
     def __post_init__(self) -> None:
         keys = [order.key for order in self.palettes]

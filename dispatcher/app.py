@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from threading import Event
 from typing import Any
 
@@ -33,6 +34,7 @@ from dispatcher.delivery import Delivery
 from dispatcher.intake import Intake
 from dispatcher.places import Places
 from dispatcher.reconciler import Reconciler
+from dispatcher.remote_image import Limits, RemoteImages, UrlRules
 from dispatcher.removal import Removal
 from dispatcher.settings import Settings
 from dispatcher.slots import Slots
@@ -69,10 +71,16 @@ class Machinery:
         self.ledger.dispose()
 
 
-def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
+def create_app(
+    settings: Settings,
+    *,
+    store: ImageStore | None = None,
+    remote_images: RemoteImages | None = None,
+) -> Flask:
     """Return the dispatcher; call it once per process, after fork.
 
-    Pictures lie in the store of the settings, unless another one is given.
+    Pictures lie in the store of the settings and are fetched as these say, unless another store or
+    another way to fetch is given.
     """
     metrics = RequestMetrics()
     ledger = Ledger(settings.database_url, pool_size=settings.threads + 2)  # + timer, + spare
@@ -81,7 +89,14 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     )
     queue = TaskQueue(settings)
     delivery = Delivery(ledger, queue, metrics)
-    intake = Intake(ledger, store, delivery, settings.keep_jobs_for, settings.enqueue_inline)
+    intake = Intake(
+        ledger,
+        store,
+        delivery,
+        settings.keep_jobs_for,
+        settings.enqueue_inline,
+        remote_images or _remote_images(settings),
+    )
     reconciler = Reconciler(ledger, queue, delivery, store, metrics, settings)
     callers = CallerCheck(
         audience=settings.dispatcher_url,
@@ -120,3 +135,18 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     if isinstance(store, LocalFolderStore):
         app.register_blueprint(link_routes(store, uploads))
     return app
+
+
+def _remote_images(settings: Settings) -> RemoteImages:
+    return RemoteImages(
+        Limits(settings.max_upload_bytes, settings.max_pixels, settings.fetch_for),
+        UrlRules(
+            allow_http=settings.allow_http_sources,
+            ports=frozenset(map(int, settings.source_ports.split(","))),
+        ),
+        Places(
+            settings.parallel_fetches,
+            full="too many pictures are being fetched at once",
+            wait_for=timedelta(seconds=2),  # a burst of quick hosts passes
+        ),
+    )

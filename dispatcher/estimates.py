@@ -26,7 +26,7 @@ class Estimate:
     wanted: JobRequest
     source: SourceFacts
     image: UUID | None
-    """None where the picture came along and is new."""
+    """None where the picture is new."""
     frames: int | None
     cached: frozenset[str]
     """The keys of palettes of which the account has an equal rendition, and may use it."""
@@ -37,7 +37,7 @@ class Estimate:
 
 
 def estimate(ledger: Ledger, account: UUID, wanted: JobRequest, upload: Upload | None) -> Estimate:
-    """Return what the job would be, with its picture where that came along.
+    """Return what the job would be, with its picture unless it names an image.
 
     Raises NotFound if the account has no such image.
     """

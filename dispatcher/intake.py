@@ -1,4 +1,4 @@
-"""Accepts a job: the source is stored first, then one transaction records all or nothing.
+"""Accepts a job: the source is fetched and stored, then one transaction records all or nothing.
 
 Once it has committed, the job is accepted, whatever happens to the queue: the outbox remembers.
 A submission under a key reserves it before all this, and that transaction ties the key to its job.
@@ -6,7 +6,7 @@ A submission under a key reserves it before all this, and that transaction ties 
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -24,6 +24,7 @@ from colorway.ledger.images import find_image_to_use, image_with, record_image
 from colorway.ledger.submission import record_job
 from colorway.ledger.tables import Record
 from dispatcher.delivery import Delivery
+from dispatcher.remote_image import RemoteImages
 from dispatcher.spool import Upload
 
 log = structlog.get_logger()
@@ -52,6 +53,7 @@ class Intake:
     delivery: Delivery
     keep_jobs_for: timedelta
     enqueue_inline: int
+    remote_images: RemoteImages
 
     def accept_image(self, account: UUID, upload: Upload, *, now: datetime) -> tuple[Record, bool]:
         """Store and record a source; return its row, and whether it is new."""
@@ -80,10 +82,11 @@ class Intake:
         key: str | None = None,
         now: datetime,
     ) -> Accepted:
-        """Accept the job, with its picture where that came along, and tell the queue.
+        """Accept the job, with its picture where that came along or has a URL, and tell the queue.
 
         Under a key, only the first of equal requests does so, and the others are answered with its
-        job. Raises NotFound if the account has no such image, and what `reserve` raises.
+        job. Raises NotFound if the account has no such image, and what `reserve` and `received`
+        raise.
         """
         if key is None:
             return Accepted(self._make_job(account, wanted, upload, None, now=now), is_replay=False)
@@ -100,6 +103,17 @@ class Intake:
             self._release(once)
             raise
         return Accepted(job, is_replay=False)
+
+    def received(
+        self, wanted: JobRequest, upload: Upload | None
+    ) -> AbstractContextManager[Upload | None]:
+        """Return the picture that came along, or the one at the URL; None where it is an image.
+
+        Entering raises what `RemoteImages.picture_at` does.
+        """
+        if wanted.image_url is None:
+            return nullcontext(upload)
+        return self.remote_images.picture_at(wanted.image_url)
 
     def tell_queue(self, job: UUID) -> None:
         """Deliver what the ledger has just recorded; what fails here is logged and comes later."""
@@ -119,9 +133,10 @@ class Intake:
         *,
         now: datetime,
     ) -> UUID:
-        if upload is not None:
-            stored, _ = self.accept_image(account, upload, now=now)
-            wanted = replace(wanted, image_id=stored.id)
+        with self.received(wanted, upload) as picture:
+            if picture is not None:
+                stored, _ = self.accept_image(account, picture, now=now)
+                wanted = replace(wanted, image_id=stored.id)
         with self.ledger.transaction() as session:
             image = find_image_to_use(session, account, wanted.image_id)
             job = record_job(session, account, image, wanted, keep_for=self.keep_jobs_for, now=now)

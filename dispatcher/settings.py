@@ -42,6 +42,23 @@ class Settings(SharedSettings):
     max_pixels: int = Field(default=40_000_000, ge=1, description="largest picture taken, pixels")
     max_palettes: int = Field(default=500, ge=1, description="palettes in one job")
     parallel_uploads: int = Field(default=4, ge=1, description="pictures received at once")
+    parallel_fetches: int = Field(
+        default=4, ge=1, description="pictures fetched from `image.url` at once"
+    )
+    fetch_for: Duration = Field(
+        default=timedelta(seconds=20),
+        gt=timedelta(0),
+        le=timedelta(seconds=40),  # a key of idempotency is reserved for a minute, storing included
+        description="fetching one picture ends after this, redirects included; 40 s at most",
+    )
+    allow_http_sources: bool = Field(
+        default=False, description="whether `image.url` may begin with `http://`"
+    )
+    source_ports: str = Field(
+        default="80,443",
+        pattern=r"^[0-9]{1,5}(,[0-9]{1,5})*$",
+        description="ports that `image.url` may name, separated by commas",
+    )
     keep_jobs_for: Duration = Field(
         default=timedelta(days=30), description="a job's `expires_at` is this long after it came"
     )

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from colorway.errors import Flaw, InvalidRequest, Malformed
 from colorway.job import (
@@ -27,9 +27,10 @@ from colorway.job import (
     Reuse,
 )
 from colorway.palette import KEY_PATTERN, MAX_COLORS, MAX_NAME, MIN_COLORS, Palette, is_key
+from dispatcher.remote_image.source_url import MAX_LENGTH, URL_PATTERN
 
 UPLOADED = UUID(int=0)
-"""Stands for the picture in the request's own `image` part until it is recorded."""
+"""Stands for the picture in the request's own `image` part, or at a URL, until it is recorded."""
 
 MAX_METADATA = 20
 MAX_METADATA_VALUE = 500
@@ -71,6 +72,38 @@ class ImageRef(Model):
     id: UUID
 
 
+class ImageUrl(Model):
+    """A source to be fetched from the public internet, by https."""
+
+    url: Annotated[
+        str,
+        # described here, checked by UrlRules
+        Field(
+            examples=["https://cdn.example/base.png"],
+            json_schema_extra={"format": "uri", "maxLength": MAX_LENGTH, "pattern": URL_PATTERN},
+        ),
+    ]
+
+
+_BY_ID, _BY_URL = "[id]", "[url]"  # in brackets, for pydantic puts them into the place of a flaw
+
+
+def _named_by(image: Any) -> str | None:
+    names = {"id": _BY_ID, "url": _BY_URL}
+    given = [by for name, by in names.items() if isinstance(image, dict) and name in image]
+    return given[0] if len(given) == 1 else None
+
+
+Image = Annotated[
+    Annotated[ImageRef, Tag(_BY_ID)] | Annotated[ImageUrl, Tag(_BY_URL)],
+    Discriminator(
+        _named_by,
+        custom_error_type="one_of",
+        custom_error_message='name the picture by {{"id": "…"}} or by {{"url": "…"}}, just one',
+    ),
+]
+
+
 class PaletteIn(Model):
     """One palette; `key` names its colorway within the job and defaults to a slug of `name`."""
 
@@ -99,7 +132,7 @@ class OutputIn(Model):
 class JobIn(Model):
     """A job: one image in several palettes. `image` is left out where it is a part of its own."""
 
-    image: ImageRef | None = None
+    image: Image | None = None
     palettes: list[PaletteIn] = Field(min_length=1)
     render: RenderIn = RenderIn()
     output: OutputIn = OutputIn()
@@ -118,8 +151,14 @@ class RetryIn(Model):
     ] = None
 
 
-def parse_job_request(body: bytes, *, with_upload: bool, max_palettes: int) -> JobRequest:
-    """Return the job in this JSON, or raise Malformed or InvalidRequest with every flaw."""
+def parse_job_request(
+    body: bytes, *, with_upload: bool, max_palettes: int, check_url: Callable[[str], None]
+) -> JobRequest:
+    """Return the job in this JSON, or raise Malformed or InvalidRequest with every flaw.
+
+    `check_url` raises InvalidRequest for a URL that would never be fetched. Where that is all that
+    is wrong, whoever fetches says so.
+    """
     document = _read_json(body)
     flaws = _flaws_of_image(document, with_upload=with_upload)
     flaws += _flaws_of_count(document, max_palettes)
@@ -131,12 +170,15 @@ def parse_job_request(body: bytes, *, with_upload: bool, max_palettes: int) -> J
         flaws += _flaws_of_fields(error)
         # what is whole is still looked at, so that all that is wrong is told at once
         orders, more = _orders(_readable_palettes(document))
+    if flaws or more:
+        more += _flaws_of_url(document, check_url)
     told = {flaw.pointer for flaw in flaws}
     flaws += [flaw for flaw in more if flaw.pointer not in told]
     if flaws or wanted is None:
         raise InvalidRequest(_summary(flaws), flaws=tuple(flaws[:MOST_FLAWS]))
     return JobRequest(
-        image_id=wanted.image.id if wanted.image else UPLOADED,
+        image_id=wanted.image.id if isinstance(wanted.image, ImageRef) else UPLOADED,
+        image_url=wanted.image.url if isinstance(wanted.image, ImageUrl) else None,
         palettes=tuple(orders),
         render=RenderOptions(**wanted.render.model_dump()),
         output=OutputOptions(**wanted.output.model_dump()),
@@ -224,8 +266,25 @@ def _flaws_of_image(document: Any, *, with_upload: bool) -> list[Flaw]:
     if with_upload and given is not None:
         return [Flaw("#/image", "image-twice", "the picture came as a part; leave this out")]
     if not with_upload and given is None:
-        return [Flaw("#/image", "missing", 'say which picture: {"id": "…"}, or send a part')]
+        return [
+            Flaw(
+                "#/image",
+                "missing",
+                'say which picture: {"id": "…"} or {"url": "…"}, or send a part',
+            )
+        ]
     return []
+
+
+def _flaws_of_url(document: Any, check: Callable[[str], None]) -> tuple[Flaw, ...]:
+    image = document.get("image") if isinstance(document, dict) else None
+    url = image.get("url") if isinstance(image, dict) else None
+    try:
+        if isinstance(url, str):
+            check(url)
+    except InvalidRequest as error:
+        return error.flaws
+    return ()
 
 
 def _flaws_of_count(document: Any, most: int) -> list[Flaw]:
@@ -250,9 +309,13 @@ def _flaws_of_fields(error: ValidationError) -> list[Flaw]:
     ]
 
 
+_NO_PLACE = {"[key]", _BY_ID, _BY_URL}
+"""What pydantic adds to a place: its word for a dict's key, and ours for one kind of image."""
+
+
 def _pointer(place: tuple[int | str, ...]) -> str:
     """Return the place as a URI fragment, RFC 6901 section 6."""
-    parts = [str(part) for part in place if part != "[key]"]  # pydantic's word for a dict's key
+    parts = [str(part) for part in place if part not in _NO_PLACE]
     escaped = [part.replace("~", "~0").replace("/", "~1") for part in parts]
     return "#" + "".join(f"/{quote(part, safe=_IN_FRAGMENT)}" for part in escaped)
 

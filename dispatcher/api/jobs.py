@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -57,6 +58,9 @@ def job_routes(
     """Return the routes of single jobs."""
     routes = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
     ledger = intake.ledger
+    parse = partial(
+        parse_job_request, max_palettes=max_palettes, check_url=intake.remote_images.check
+    )
 
     @routes.post("")
     def submit() -> Response:
@@ -65,7 +69,8 @@ def job_routes(
         key = _idempotency_key()
         with _order() as (wanted, picture):
             if is_dry_run:
-                return json_answer(estimate_body(estimate(ledger, account, wanted, picture)))
+                with intake.received(wanted, picture) as source:
+                    return json_answer(estimate_body(estimate(ledger, account, wanted, source)))
             accepted = intake.accept_job(account, wanted, picture, key=key, now=clock())
         waited = _wait(account, accepted.job, until=_is_done)
         answer = _accepted_answer(account, accepted.job)
@@ -118,11 +123,9 @@ def job_routes(
         """Yield what the request asks for, with the picture where that came along."""
         if is_multipart(request):
             with uploads.picture_and_job(request) as (picture, document):
-                wanted = parse_job_request(document, with_upload=True, max_palettes=max_palettes)
-                yield wanted, picture
+                yield parse(document, with_upload=True), picture
         elif request.mimetype == "application/json":
-            document = read_document()
-            yield parse_job_request(document, with_upload=False, max_palettes=max_palettes), None
+            yield parse(read_document(), with_upload=False), None
         else:
             raise WrongMediaType("send application/json, or multipart/form-data with a picture")
 

@@ -24,6 +24,8 @@ _TITLES = {
     "expired": "It has expired",
     "in-use": "Something refers to it",
     "slot-filled": "Something lies there already",
+    "source-blocked": "No picture is fetched from there",
+    "source-unreachable": "The picture could not be fetched",
     "nothing-to-retry": "Nothing to retry",
     "idempotency-in-progress": "The same request is under way",
     "idempotency-mismatch": "The key belongs to another request",

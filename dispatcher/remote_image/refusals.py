@@ -55,5 +55,5 @@ def pointing_at_the_url() -> Iterator[None]:
     try:
         yield
     except Refused as error:
-        flaw = Flaw(POINTER, error.code, error.detail)
-        raise type(error)(error.detail, code=error.code, flaws=(flaw,)) from error
+        error.flaws = (Flaw(POINTER, error.code, error.detail),)
+        raise

@@ -108,8 +108,8 @@ class Names:
         return [ip_address(address) for address in found]
 
 
-def remote_images(host: SourceHost, **matters: Any) -> RemoteImages:
-    """Return what fetches from this host: loopback, and no other address, may be called."""
+def remote_images(host: SourceHost | None = None, **matters: Any) -> RemoteImages:
+    """Return what fetches from this host, if any: loopback, and no other address, may be called."""
     limits = {
         "max_bytes": 100_000,
         "max_pixels": 1_000,
@@ -118,7 +118,7 @@ def remote_images(host: SourceHost, **matters: Any) -> RemoteImages:
         "silence_for": timedelta(seconds=10),
     }
     limits |= {name: matters.pop(name) for name in limits if name in matters}
-    rules = UrlRules(allow_http=True, ports=frozenset({80, 443, host.port}))
+    rules = UrlRules(allow_http=True, ports=frozenset({80, 443, host.port if host else 443}))
     settled = {
         "rules": rules,
         "places": Places(2, full="too many"),

@@ -27,6 +27,7 @@ from colorway.ledger.accounts import ALL_SCOPES, Scope, issue_key, open_account
 from colorway.ledger.connection import Ledger
 from colorway.ledger.tables import Record, colorways, outbox
 from dispatcher.app import Machinery, create_app
+from dispatcher.remote_image import RemoteImages
 from dispatcher.settings import Settings
 from local_tasks.queue_settings import QueueSettings
 from local_tasks.server import LocalTasks
@@ -162,7 +163,14 @@ class Stage:
 
 
 @contextmanager
-def on_stage(ledger: Ledger, folder: Path, queue: str, **matters: Any) -> Iterator[Stage]:
+def on_stage(
+    ledger: Ledger,
+    folder: Path,
+    queue: str,
+    *,
+    remote_images: RemoteImages | None = None,
+    **matters: Any,
+) -> Iterator[Stage]:
     """Yield a dispatcher on this ledger and the queue at this address."""
     now = datetime.now(UTC)
     with ledger.transaction() as session:
@@ -184,7 +192,7 @@ def on_stage(ledger: Ledger, folder: Path, queue: str, **matters: Any) -> Iterat
             **matters,
         }
     )
-    app = create_app(settings)
+    app = create_app(settings, remote_images=remote_images)
     try:
         yield Stage(settings, app, ledger, account, key)
     finally:

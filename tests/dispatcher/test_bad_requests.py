@@ -69,9 +69,9 @@ def test_a_document_that_is_no_object_is_not_valid(stage, wrong):
     [
         ({"palettes": [NORD]}, "#/image"),
         ({"palettes": [NORD], "image": None}, "#/image"),
-        ({"palettes": [NORD], "image": {}}, "#/image/id"),
+        ({"palettes": [NORD], "image": {}}, "#/image"),
         ({"palettes": [NORD], "image": {"id": "x"}}, "#/image/id"),
-        ({"palettes": [NORD], "image": {"url": "https://a.example/b.png"} | IMAGE}, "#/image/url"),
+        ({"palettes": [NORD], "image": {"url": "https://a.example/b.png"} | IMAGE}, "#/image"),
         ({"image": IMAGE}, "#/palettes"),
         ({"image": IMAGE, "palettes": []}, "#/palettes"),
         ({"image": IMAGE, "palettes": {"0": NORD}}, "#/palettes"),

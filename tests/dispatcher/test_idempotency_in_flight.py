@@ -26,6 +26,7 @@ from dispatcher.delivery import Delivery
 from dispatcher.intake import Intake
 from dispatcher.places import Places
 from tests.builders import DAY, MINUTE, NOON
+from tests.dispatcher.source_host import SourceHost, remote_images
 from tests.dispatcher.stage import Stage, a_job_part, a_png, multipart
 from tests.fakes import Clock, HookedStore, away
 
@@ -57,14 +58,16 @@ class MortalLedger(Ledger):
 class Desk:
     """The routes of jobs on a mortal ledger, with a store and a clock of the test's own."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, source_host: SourceHost | None = None) -> None:
         self.stage = stage
         self.ledger = MortalLedger(stage.settings.database_url)
         self.store, self.clock = HookedStore(), Clock()
         self.delivery = Delivery(self.ledger, stage.machinery.queue, RequestMetrics())
         self.app = Flask(__name__)
         show_problems(self.app)
-        intake = Intake(self.ledger, self.store, self.delivery, 30 * DAY, enqueue_inline=16)
+        intake = Intake(
+            self.ledger, self.store, self.delivery, 30 * DAY, 16, remote_images(source_host)
+        )
         uploads = Uploads(max_bytes=100_000, max_pixels=1_000, at_once=2)
         waiting = Waiting(self.ledger, Places(1, full="full"), pause=Event().wait)
         self.app.register_blueprint(

@@ -303,7 +303,8 @@ def test_every_request_schema_is_closed(document):
     multipart = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"][
         "multipart/form-data"
     ]
-    names = ("JobIn", "PaletteIn", "RenderIn", "OutputIn", "ImageRef", "RetryIn", "SlotIn")
+    names = ("JobIn", "PaletteIn", "RenderIn", "OutputIn", "ImageRef", "ImageUrl", "RetryIn")
+    names += ("SlotIn",)
     schemas = [document["components"]["schemas"][name] for name in names] + [multipart["schema"]]
 
-    assert [schema["additionalProperties"] for schema in schemas] == [False] * 8
+    assert [schema["additionalProperties"] for schema in schemas] == [False] * 9

@@ -10,6 +10,7 @@ import pytest
 from colorway.errors import TryLater
 from dispatcher.places import Places
 from dispatcher.remote_image import UrlRules, is_public
+from dispatcher.remote_image.fetch import resolve_by_system
 from tests.dispatcher.source_host import (
     HOST,
     LOOPBACK,

@@ -25,6 +25,7 @@ from dispatcher.delivery import Delivery
 from dispatcher.intake import Intake
 from dispatcher.places import Places
 from tests.builders import DAY
+from tests.dispatcher.source_host import remote_images
 from tests.dispatcher.stage import Stage, a_job_part, a_png, multipart
 from tests.dispatcher.test_show_job import NOWHERE, completed
 
@@ -44,7 +45,7 @@ class Lounge:
         show_problems(self.app)
         machinery = stage.machinery
         self.delivery = Delivery(machinery.ledger, machinery.queue, RequestMetrics())
-        intake = Intake(machinery.ledger, stage.store, self.delivery, 30 * DAY, enqueue_inline=16)
+        intake = Intake(machinery.ledger, stage.store, self.delivery, 30 * DAY, 16, remote_images())
         uploads = Uploads(max_bytes=100_000, max_pixels=1_000, at_once=1)
         waiting = Waiting(
             machinery.ledger,
