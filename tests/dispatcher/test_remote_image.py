@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from ipaddress import ip_address
 
 import pytest
 
 from colorway.errors import TryLater
 from dispatcher.places import Places
-from dispatcher.remote_image import UrlRules, is_public
+from dispatcher.remote_image import Limits, RemoteImages, UrlRules, is_public
 from dispatcher.remote_image.fetch import resolve_by_system
 from tests.dispatcher.source_host import (
     HOST,
@@ -88,10 +89,12 @@ def test_an_address_is_not_looked_up_but_looked_at(host):
 
 
 def test_without_a_say_in_it_only_what_is_public_is_called(host):
-    url = host.has().replace(HOST, "127.0.0.1")
+    host.has()
+    limits = Limits(max_bytes=1000, max_pixels=1000, fetch_for=timedelta(seconds=20))
     rules = UrlRules(allow_http=True, ports=frozenset({host.port}))
+    images = RemoteImages(limits, rules, Places(1, full="too many"))
 
-    error = refusal(remote_images(host, rules=rules, may_connect=is_public), url)
+    error = refusal(images, host.url(host="127.0.0.1"))
 
     assert (error.code, host.connections) == ("source-blocked", 0)
 

@@ -13,6 +13,7 @@ import pytest
 
 from colorway.errors import InvalidRequest, TooLarge
 from dispatcher.remote_image import IPAddress
+from tests.builders import MINUTE
 from tests.dispatcher.source_host import (
     HOST,
     LOOPBACK,
@@ -212,6 +213,14 @@ def test_a_host_that_falls_silent_is_left(host, before):
     assert (error.code, error.detail) == ("source-unreachable", f"{HOST} took too long")
 
 
+def test_silence_does_not_outlast_the_deadline(host):
+    host.answers["/a.png"] = lambda connection: host.is_over.wait(10)
+
+    error = refusal(remote_images(host, fetch_for=BRIEF, silence_for=MINUTE), host.url())
+
+    assert error.detail == f"{HOST} took too long"  # and not: it left after ten seconds
+
+
 def test_a_host_that_takes_no_connection_is_left(host):
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first:
         first.connect(full.getsockname())  # the only one that may wait
@@ -269,6 +278,7 @@ def test_an_endless_chunk_of_size_minus_one_is_not_read(host):
     error = refusal(remote_images(host), host.url())
 
     assert error.code == "source-unreachable"
+    assert "does not speak HTTP" in error.detail  # and not: took too long
 
 
 @pytest.mark.parametrize(
