@@ -145,7 +145,7 @@ def _remote_images(settings: Settings) -> RemoteImages:
             ports=frozenset(map(int, settings.source_ports.split(","))),
         ),
         Places(
-            settings.parallel_fetches,
+            max(1, settings.threads // 4),
             full="too many pictures are being fetched at once",
             wait_for=timedelta(seconds=2),  # a burst of quick hosts passes
         ),

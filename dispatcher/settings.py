@@ -42,9 +42,6 @@ class Settings(SharedSettings):
     max_pixels: int = Field(default=40_000_000, ge=1, description="largest picture taken, pixels")
     max_palettes: int = Field(default=500, ge=1, description="palettes in one job")
     parallel_uploads: int = Field(default=4, ge=1, description="pictures received at once")
-    parallel_fetches: int = Field(
-        default=2, ge=1, description="pictures fetched from `image.url` at once"
-    )
     fetch_for: Duration = Field(
         default=timedelta(seconds=20),
         gt=timedelta(0),

@@ -303,8 +303,8 @@ def test_every_request_schema_is_closed(document):
     multipart = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"][
         "multipart/form-data"
     ]
-    names = ("JobIn", "PaletteIn", "RenderIn", "OutputIn", "ImageRef", "ImageUrl", "RetryIn")
-    names += ("SlotIn",)
+    names = ("JobIn", "PaletteIn", "RenderIn", "OutputIn", "ImageRef", "ImageUrl")
+    names += ("RetryIn", "SlotIn")
     schemas = [document["components"]["schemas"][name] for name in names] + [multipart["schema"]]
 
     assert [schema["additionalProperties"] for schema in schemas] == [False] * 9
