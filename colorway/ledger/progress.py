@@ -136,6 +136,16 @@ JOB = select(jobs).where(jobs.c.id == bindparam("job"), jobs.c.account_id == bin
 
 JOB_TO_WRITE = JOB.with_for_update()
 
+# Those who wait look several times a second: only how far it is, and nothing that is JSON.
+JOB_AT_A_GLANCE = JOB.with_only_columns(
+    jobs.c.id,
+    jobs.c.version,
+    *_COUNTERS,
+    jobs.c.created_at,
+    jobs.c.started_at,
+    jobs.c.cancelled_at,
+)
+
 IMAGE = select(images).where(images.c.id == bindparam("image"))
 
 STATS = (
@@ -193,6 +203,11 @@ ONE_COLORWAY = (
 def find_job(session: Session, account: UUID, job: UUID) -> Record:
     """Return the job's row, or raise NotFound; another account's is not found either."""
     return _found(session, JOB, account, job)
+
+
+def glance_at_job(session: Session, account: UUID, job: UUID) -> Record:
+    """Return how far the job is and at which version, or raise NotFound."""
+    return _found(session, JOB_AT_A_GLANCE, account, job)
 
 
 def find_job_to_write(session: Session, account: UUID, job: UUID) -> Record:

@@ -16,7 +16,7 @@ from flask import Request
 
 from colorway.errors import TryLater
 from colorway.ledger.connection import Ledger
-from colorway.ledger.progress import find_job
+from colorway.ledger.progress import glance_at_job
 from colorway.ledger.tables import Record
 from dispatcher.places import Places
 
@@ -50,7 +50,7 @@ class Waiting:
     def until(
         self, is_news: Callable[[Record], bool], account: UUID, job: UUID, *, at_most: timedelta
     ) -> bool:
-        """Return once the job's row is news, or that time is over.
+        """Return once what a glance at the job shows is news, or that time is over.
 
         False if there was no place, or the process is about to end. Raises NotFound, also for a
         job that is deleted meanwhile.
@@ -72,7 +72,7 @@ class Waiting:
 
     def _is(self, is_news: Callable[[Record], bool], account: UUID, job: UUID) -> bool:
         with self._ledger.reading() as session:
-            return is_news(find_job(session, account, job))
+            return is_news(glance_at_job(session, account, job))
 
 
 def wait_preferred(request: Request) -> timedelta:
