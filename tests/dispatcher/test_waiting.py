@@ -245,22 +245,25 @@ def test_sigterm_answers_who_waits_before_the_process_ends(tmp_path: Path) -> No
             parts = {"image": ("a.png", a_png()), "job": (None, a_job_part())}
             job = session.post(f"{machine.dispatcher_url}/v1/jobs", files=parts, timeout=20)
             url = machine.dispatcher_url + job.headers["Location"]
-            seen = {"If-None-Match": job.headers["ETag"]}
+            headers = {**session.headers, "If-None-Match": job.headers["ETag"]}
 
-            held = calls.submit(
-                session.get, url, headers=seen | {"Prefer": "wait=25"}, timeout=(5, 30)
-            )
-            is_held = Retrying(
-                retry=retry_if_result(lambda other: "Preference-Applied" in other.headers),
+            def poll(seconds: int) -> requests.Response:
+                prefer = {"Prefer": f"wait={seconds}"}
+                return requests.get(url, headers=headers | prefer, timeout=60)
+
+            held = calls.submit(poll, 25)
+
+            def is_held() -> bool:
+                nonlocal held
+                if held.done():  # the other call was first
+                    held = calls.submit(poll, 25)
+                return "Preference-Applied" not in poll(1).headers
+
+            Retrying(
+                retry=retry_if_result(lambda it_is: not it_is),
                 wait=wait_fixed(0.05),
                 stop=stop_after_delay(60),
-            )
-            is_held(
-                requests.get,
-                url,
-                headers={**session.headers, **seen, "Prefer": "wait=1"},
-                timeout=30,
-            )
+            )(is_held)
             machine.dispatcher.ask_to_stop()
             answer = held.result(timeout=20)  # before the wait would be over
         finally:
