@@ -40,6 +40,18 @@ PLANTED = [
         "Inside colorway, imports point down",
         "colorway.palette -> colorway.job",
     ),
+    (
+        "colorway/client/bodies.py",
+        "import colorway.client.calls",
+        "Inside the client, imports point down",
+        "colorway.client.bodies -> colorway.client.calls",
+    ),
+    (
+        "colorway/client/wire.py",
+        "import colorway.ledger.connection",
+        "The client knows the service by HTTP alone",
+        "colorway.client.wire -> colorway.ledger.connection",
+    ),
     ("colorway/utils.py", "", "Inside colorway, imports point down", "- colorway.utils"),
     (
         "dispatcher/settings.py",
