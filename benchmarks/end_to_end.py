@@ -33,11 +33,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.pictures import encoded, photo
+from colorway.client import Client, Job
 from colorway.image_keys import thumbnail_key
 from colorway.image_store.local_folder import LocalFolderStore
 from colorway.job import OutputOptions, RenderOptions
 from colorway.palette import Palette
-from demo.client import Client, Job
 from demo.machine import Machine
 from demo.supervisor import Service
 from palette_worker.rendering import Source, decode, render
@@ -76,8 +76,7 @@ def main(
     costs: dict[str, list[Cost]] = {"processes": [], "threads": [], "service": []}
     with TemporaryDirectory() as folder:
         machine = Machine(Path(folder) / "data")
-        with machine.running():
-            client = Client(machine.dispatcher_url, machine.api_key)
+        with machine.running(), Client(machine.dispatcher_url, machine.api_key) as client:
             for number in range(rounds + 1):  # the first round warms everything up
                 picture = Path(folder) / f"photo-{number}.png"
                 picture.write_bytes(encoded(photo(1200, 850, seed=number), "png"))
@@ -93,7 +92,6 @@ def main(
                     cost = turn[rival]()
                     if number:
                         costs[rival].append(cost)
-            client.close()
     _print_rivals(costs, palettes)
     _print_breakdown(costs, palettes)
     sys.exit(0 if _bars_hold(costs, palettes, kind) else 1)
@@ -110,14 +108,14 @@ def _service(
     before, mine = _cpu_of(machine), process_time()
     began = datetime.now(UTC)
     job = client.submit(picture, palettes, output={"format": kind})
-    while not job["done"]:
+    while job.finished_at is None:
         sleep(look_every)
-        job = client.job(job["id"])
-    wall = (datetime.fromisoformat(job["finished_at"]) - began).total_seconds()
+        job = client.job(job.id)
+    wall = (job.finished_at - began).total_seconds()
     after = _cpu_of(machine)
     cpu = {name: after[name] - before[name] for name in before} | {"client": process_time() - mine}
-    if job["status"] != "completed":
-        raise SystemExit(f"the job ended as {job['status']}")
+    if job.status != "completed":
+        raise SystemExit(f"the job ended as {job.status}")
     return Cost(wall, cpu, job)
 
 
@@ -210,8 +208,10 @@ def _print_breakdown(costs: dict[str, list[Cost]], palettes: int) -> None:
         table.add_row(part, f"{ms:.2f}")
     console.print(table)
     jobs = [cost.job for cost in costs["service"] if cost.job is not None]
+    each = [colorway.timings_ms for job in jobs for colorway in job.colorways]
+    taken = [timings.model_dump() for timings in each if timings]
     steps = {
-        step: mean(colorway["timings_ms"][step] for job in jobs for colorway in job["colorways"])
+        step: mean(timings[step] for timings in taken)
         for step in ("fetch", "render", "encode", "upload")
     }
     told = ", ".join(f"{step} {ms:.1f}" for step, ms in steps.items())

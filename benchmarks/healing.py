@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,11 +26,11 @@ import typer
 from sqlalchemy import func, select
 
 from benchmarks.pictures import encoded, photo
+from colorway.client import Client
 from colorway.ledger.connection import Ledger
 from colorway.ledger.tables import colorways, outbox
 from colorway.lifecycle import Status
 from colorway.palette import Palette
-from demo.client import Client
 from demo.machine import Machine
 
 LEASE_S, INTERVAL_S = 6.0, 4.0
@@ -61,7 +60,7 @@ def main(
         ledger = Ledger(machine.database_url)
         with (
             machine.running(),
-            closing(Client(machine.dispatcher_url, machine.api_key)) as client,
+            Client(machine.dispatcher_url, machine.api_key) as client,
         ):
             killed = [_kill_a_worker(machine, client, ledger, large) for _ in range(rounds)]
             lost = [_lose_the_queue(machine, client, ledger, small, tasks) for _ in range(rounds)]
@@ -82,7 +81,7 @@ def _kill_a_worker(machine: Machine, client: Client, ledger: Ledger, picture: Pa
     machine.worker.start()
     _wait_for(lambda: _row(ledger, fence=held.fence + 1))
     took = time.perf_counter() - killed_at
-    _wait_for(lambda: client.job(job["id"])["done"])
+    _wait_for(lambda: client.job(job.id).done)
     return took
 
 
@@ -102,7 +101,7 @@ def _lose_the_queue(
     _wait_for(lambda: not _undelivered(ledger) and not _never_sent_again(ledger))
     took = time.perf_counter() - back_at
     os.kill(machine.worker.pid, signal.SIGCONT)
-    _wait_for(lambda: client.job(job["id"])["done"])
+    _wait_for(lambda: client.job(job.id).done)
     return took
 
 

@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.pictures import encoded, photo
+from colorway.client import Client
 from colorway.palette import Palette
-from demo.client import Client
 from demo.machine import Machine
 
 MAX_MB = 400
@@ -70,20 +70,18 @@ def main(
 
 def _footprint(data: Path, picture: Path, output: dict[str, Any]) -> Footprint:
     machine = Machine(data, settings={"MAX_PARALLEL_RENDERS": "2"})
-    with machine.running():
+    with machine.running(), Client(machine.dispatcher_url, machine.api_key) as client:
         [worker] = psutil.Process(machine.worker.pid).children()
         idle = _resident(worker)
-        client = Client(machine.dispatcher_url, machine.api_key)
         began = perf_counter()
         job = client.submit(picture, map(_palette, range(PALETTES)), output=output)
         at_once = 0
-        while not job["done"]:
+        while not job.done:
             sleep(_LOOK_EVERY_S)
-            job = client.job(job["id"])
-            at_once = max(at_once, job["counts"]["processing"])
-        client.close()
-        if job["status"] != "completed":
-            raise SystemExit(f"the job ended as {job['status']}")
+            job = client.job(job.id)
+            at_once = max(at_once, job.counts.processing)
+        if job.status != "completed":
+            raise SystemExit(f"the job ended as {job.status}")
         seconds = perf_counter() - began
         return Footprint(idle, _peak(worker), _resident(worker), at_once, seconds)
 

@@ -12,10 +12,10 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from colorway.client import ApiProblem, Client, ClientError, Job
 from colorway.errors import InvalidRequest
 from colorway.palette import CATALOGUE, Palette
 from demo.baseline import seconds_one_after_another
-from demo.client import CallFailed, Client, Job
 from demo.contact_sheet import Frame, contact_sheet
 from demo.machine import Machine, Ports
 from demo.palette_file import read_palettes
@@ -45,17 +45,17 @@ def show(
     machine = Machine(Path(mkdtemp(prefix="colorway-demo-")))
     try:
         job = _run_job(machine, image, wanted, out)
-    except CallFailed as error:
+    except ApiProblem as problem:
         machine.remove()
-        _stop(f"the dispatcher refused: {error}", code=2)
+        _stop(f"the dispatcher refused: {problem}", code=2)
     except KeyboardInterrupt:
         machine.remove()
         _stop("stopped", code=130)
-    except DidNotStart as error:
+    except (DidNotStart, ClientError) as error:
         _stop(f"{error}\nlogs: {machine.logs}", code=1)
-    if job["status"] != "completed":
+    if job.status != "completed":
         show_failures(console, job)
-        _stop(f"the job is {job['status']}; logs: {machine.logs}", code=1)
+        _stop(f"the job is {job.status}; logs: {machine.logs}", code=1)
     machine.remove()
 
 
@@ -80,15 +80,12 @@ def serve(
 
 
 def _run_job(machine: Machine, image: Path, palettes: tuple[Palette, ...], out: Path) -> Job:
-    with machine.running():
-        client = Client(machine.dispatcher_url, machine.api_key)
+    with machine.running(), Client(machine.dispatcher_url, machine.api_key) as client:
         console.print(f"{image} in {len(palettes)} palettes")
-        job = client.submit(image, palettes)
-        job = watch(console, job, lambda: client.job(job["id"]))
-        if job["status"] == "completed":
+        job = watch(console, client, client.submit(image, palettes))
+        if job.status == "completed":
             frames = _fetch(client, image, job, out)
-        client.close()
-    if job["status"] == "completed":
+    if job.status == "completed":
         sheet = out / "contact-sheet.png"
         contact_sheet(frames).save(sheet)
         show_times(console, job, one_after_another_s=seconds_one_after_another(image, palettes))
@@ -99,10 +96,11 @@ def _run_job(machine: Machine, image: Path, palettes: tuple[Palette, ...], out: 
 def _fetch(client: Client, image: Path, job: Job, out: Path) -> list[Frame]:
     out.mkdir(parents=True, exist_ok=True)
     frames = [Frame(image, "source")]
-    for colorway in job["colorways"]:
-        picture = out / f"{colorway['key']}.{colorway['result']['format']}"
-        client.fetch(colorway["image_url"], picture)
-        frames.append(Frame(picture, colorway["name"], colorway["colors"]))
+    for colorway in client.colorways(job.id):
+        if colorway.result is not None:
+            picture = out / f"{colorway.key}.{colorway.result.format}"
+            client.fetch_image(job.id, colorway.key, picture)
+            frames.append(Frame(picture, colorway.name, colorway.colors))
     return frames
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from colorway.client import Client
 from colorway.ledger.connection import Ledger
-from demo.client import Client
 from demo.machine import Machine
 
 IMPATIENT = {
@@ -30,9 +30,8 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 @pytest.fixture
 def client(machine: Machine) -> Iterator[Client]:
-    client = Client(machine.dispatcher_url, machine.api_key)
-    yield client
-    client.close()
+    with Client(machine.dispatcher_url, machine.api_key) as client:
+        yield client
 
 
 @pytest.fixture

@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
-import requests
 from google.cloud import tasks_v2
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
 from sqlalchemy import select
 
+from colorway.client import Client, Counts, Job
 from colorway.ledger import lease
 from colorway.ledger.connection import Ledger
 from colorway.ledger.lease import Claim
 from colorway.ledger.tables import jobs
 from colorway.lifecycle import MAX_TRIES
 from colorway.render_task import RenderTask
-from demo.client import Client, Job
 from demo.machine import QUEUES, TASK_CALLER, Machine
 from tests.builders import with_tries
 from tests.journeys.travel import (
@@ -46,14 +44,14 @@ def test_a_palette_that_fails_for_good_leaves_the_others(
     _start(machine, "worker")
     done = finished(client, job)
 
-    assert done["status"] == "partial"
-    assert [colorway["status"] for colorway in done["colorways"]] == [
+    assert done.status == "partial"
+    assert [colorway.status for colorway in done.colorways] == [
         "completed",
         "failed",
         "completed",
     ]
-    assert done["colorways"][1]["error"]["code"] == "worker-lost"
-    assert done["counts"] == _counts(total=3, completed=2, failed=1)
+    assert [c.error.code for c in done.colorways if c.error] == ["worker-lost"]
+    assert done.counts == _counts(total=3, completed=2, failed=1)
 
 
 def test_every_task_delivered_twice_renders_once(
@@ -66,21 +64,21 @@ def test_every_task_delivered_twice_renders_once(
     _start(machine, "worker")
     done = finished(client, job)
 
-    assert done["counts"] == _counts(total=7, completed=7)
-    assert done["stats"]["attempts"] == 7
+    assert done.counts == _counts(total=7, completed=7)
+    assert done.stats.attempts == 7
     assert len(stored_files(machine.data / "pictures")) == 1 + 2 * 7
 
 
 def test_a_worker_killed_while_it_renders(machine: Machine, client: Client, tmp_path: Path) -> None:
     job = client.submit(a_photo(tmp_path, width=3000, height=2000), SEVEN)
-    eventually(lambda: client.job(job["id"]), _is_rendering)
+    eventually(lambda: client.job(job.id), _is_rendering)
 
     machine.worker.kill()
     _start(machine, "worker")
     done = finished(client, job)
 
-    assert done["counts"] == _counts(total=7, completed=7)
-    assert done["stats"]["retries"] > 0
+    assert done.counts == _counts(total=7, completed=7)
+    assert done.stats.retries > 0
     _assert_every_picture_is_there(machine, done)
 
 
@@ -88,15 +86,15 @@ def test_a_worker_asked_to_stop_gives_back_what_it_holds(
     machine: Machine, client: Client, tmp_path: Path
 ) -> None:
     job = client.submit(a_photo(tmp_path, width=3000, height=2000), SEVEN)
-    eventually(lambda: client.job(job["id"]), _is_rendering)
+    eventually(lambda: client.job(job.id), _is_rendering)
 
     machine.worker.stop()
-    given_back = client.job(job["id"])
+    given_back = client.job(job.id)
     _start(machine, "worker")
     done = finished(client, job)
 
-    assert given_back["counts"]["processing"] == 0
-    assert done["counts"] == _counts(total=7, completed=7)
+    assert given_back.counts.processing == 0
+    assert done.counts == _counts(total=7, completed=7)
 
 
 def test_a_dispatcher_killed_between_commit_and_enqueue(
@@ -104,17 +102,16 @@ def test_a_dispatcher_killed_between_commit_and_enqueue(
 ) -> None:
     os.kill(machine.queue.pid, signal.SIGSTOP)  # whoever tells it anything must wait now
     with ThreadPoolExecutor(1) as elsewhere:
-        submission = elsewhere.submit(_submit_to_one_that_dies, client, a_photo(tmp_path))
+        submission = elsewhere.submit(client.submit, a_photo(tmp_path), SEVEN)
         eventually(lambda: tasks_of(its_ledger), lambda tasks: len(tasks) == 7)
         machine.dispatcher.kill()
-        submission.result()
-    machine.queue.kill()
-
-    _start(machine, "queue", "dispatcher")
-    job = _only_job(its_ledger)
+        machine.queue.kill()
+        _start(machine, "queue", "dispatcher")
+        job = submission.result()  # the client has sent it again
     done = finished(client, job)
 
-    assert done["counts"] == _counts(total=7, completed=7)
+    assert done.counts == _counts(total=7, completed=7)
+    assert _jobs_of(its_ledger) == [job.id]
 
 
 def test_a_job_accepted_while_the_queue_is_away(
@@ -126,7 +123,7 @@ def test_a_job_accepted_while_the_queue_is_away(
     _start(machine, "queue")
     done = finished(client, job)
 
-    assert done["counts"] == _counts(total=2, completed=2)
+    assert done.counts == _counts(total=2, completed=2)
 
 
 def test_a_queue_killed_with_tasks_in_it(machine: Machine, client: Client, tmp_path: Path) -> None:
@@ -137,8 +134,8 @@ def test_a_queue_killed_with_tasks_in_it(machine: Machine, client: Client, tmp_p
     _start(machine, "queue", "worker")
     done = finished(client, job)
 
-    assert done["counts"] == _counts(total=7, completed=7)
-    assert done["stats"]["attempts"] == 7
+    assert done.counts == _counts(total=7, completed=7)
+    assert done.stats.attempts == 7
 
 
 def test_a_queue_that_has_lost_all_its_tasks_and_its_key(
@@ -155,7 +152,7 @@ def test_a_queue_that_has_lost_all_its_tasks_and_its_key(
     os.kill(machine.worker.pid, signal.SIGCONT)
     done = finished(client, job)
 
-    assert done["counts"] == _counts(total=7, completed=7)
+    assert done.counts == _counts(total=7, completed=7)
 
 
 def _start(machine: Machine, *names: str) -> None:
@@ -194,32 +191,22 @@ def _deliver_again(machine: Machine, tasks: list[RenderTask]) -> None:
             )
 
 
-def _submit_to_one_that_dies(client: Client, photo: Path) -> None:
-    with suppress(requests.ConnectionError):
-        client.submit(photo, SEVEN)
-
-
-def _only_job(ledger: Ledger) -> Job:
+def _jobs_of(ledger: Ledger) -> list[str]:
     with ledger.reading() as session:
-        return {"id": str(session.execute(select(jobs.c.id)).scalar_one())}
+        return [str(job) for job in session.scalars(select(jobs.c.id))]
 
 
 def _is_rendering(job: Job) -> bool:
-    return bool(job["counts"]["processing"])
+    return bool(job.counts.processing)
 
 
 def _assert_every_picture_is_there(machine: Machine, job: Job) -> None:
     stored = stored_files(machine.data / "pictures")
-    assert {colorway["result"]["path"] for colorway in job["colorways"]} <= stored
+    assert {colorway.result.path for colorway in job.colorways if colorway.result} <= stored
 
 
-def _counts(*, total: int, completed: int, failed: int = 0) -> dict[str, int]:
+def _counts(*, total: int, completed: int, failed: int = 0) -> Counts:
     """Return the five counts of a job that is done."""
-    return {
-        "total": total,
-        "pending": 0,
-        "processing": 0,
-        "completed": completed,
-        "failed": failed,
-        "cancelled": 0,
-    }
+    return Counts(
+        total=total, pending=0, processing=0, completed=completed, failed=failed, cancelled=0
+    )

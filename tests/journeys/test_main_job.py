@@ -6,12 +6,11 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import requests
 
+from colorway.client import Client, Job
 from colorway.ledger.connection import Ledger
-from demo.client import Client
 from demo.machine import TASK_CALLER, Machine
 from tests.journeys.travel import (
     SEVEN,
@@ -29,14 +28,14 @@ def test_one_picture_in_seven_palettes(machine: Machine, client: Client, tmp_pat
 
     done = finished(client, job)
 
-    assert done["status"] == "completed"
-    assert done["progress_percent"] == 100
-    assert [colorway["key"] for colorway in done["colorways"]] == [
+    assert done.status == "completed"
+    assert done.progress_percent == 100
+    assert [colorway.key for colorway in done.colorways] == [
         palette.default_key() for palette in SEVEN
     ]
-    fetched = [_fetched(client, colorway, tmp_path) for colorway in done["colorways"]]
+    fetched = [_fetched(client, done, colorway.key, tmp_path) for colorway in done.colorways]
     assert [hashlib.sha256(body).hexdigest() for body in fetched] == [
-        colorway["result"]["sha256"] for colorway in done["colorways"]
+        colorway.result and colorway.result.sha256 for colorway in done.colorways
     ]
     assert len(set(fetched)) == 7
     assert len(stored_files(machine.data / "pictures")) == 1 + 2 * 7  # source, pictures, thumbnails
@@ -64,11 +63,11 @@ def test_a_source_that_cannot_be_decoded_fails_its_job_and_no_other(
 
     failed, completed = finished(client, broken), finished(client, healthy)
 
-    assert failed["status"] == "failed"
-    assert failed["counts"]["failed"] == 7
-    errors = {(c["error"]["code"], c["error"]["phase"]) for c in failed["colorways"]}
+    assert failed.status == "failed"
+    assert failed.counts.failed == 7
+    errors = {(c.error.code, c.error.phase) for c in failed.colorways if c.error}
     assert errors == {("image-undecodable", "decode")}
-    assert completed["status"] == "completed"
+    assert completed.status == "completed"
 
 
 def test_a_task_that_comes_twice_changes_nothing(
@@ -88,13 +87,13 @@ def test_a_task_that_comes_twice_changes_nothing(
     ]
 
     assert answers == [204] * 7
-    assert client.job(done["id"]) == done
+    assert client.job(done.id) == done
     assert stored_files(machine.data / "pictures") == before
 
 
-def _fetched(client: Client, colorway: dict[str, Any], folder: Path) -> bytes:
-    file = folder / f"{colorway['key']}.png"
-    client.fetch(colorway["image_url"], file)
+def _fetched(client: Client, job: Job, key: str, folder: Path) -> bytes:
+    file = folder / f"{key}.png"
+    client.fetch_image(job.id, key, file)
     return file.read_bytes()
 
 

@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 from uuid import UUID
 
+from colorway.client import Client
 from colorway.ledger.connection import Ledger
-from demo.client import Client
 from demo.machine import Machine
 from tests.builders import counts_of
 from tests.journeys.conftest import IMPATIENT
@@ -25,8 +25,7 @@ def test_one_poison_among_healthy_jobs(tmp_path: Path) -> None:
         worker_app="tests.journeys.poisoned_worker:app",
     )
 
-    with machine.running():
-        client = Client(machine.dispatcher_url, machine.api_key)
+    with machine.running(), Client(machine.dispatcher_url, machine.api_key) as client:
         healthy = [
             client.submit(a_photo(tmp_path, width=320 + n), TWO) for n in range(HEALTHY // 2)
         ]
@@ -36,15 +35,14 @@ def test_one_poison_among_healthy_jobs(tmp_path: Path) -> None:
         ]
         done = [finished(client, job) for job in healthy]
         failed = finished(client, killer)
-        client.close()
 
-    assert [job["status"] for job in done] == ["completed"] * HEALTHY
-    assert failed["status"] == "failed"
-    assert {colorway["error"]["code"] for colorway in failed["colorways"]} == {
+    assert [job.status for job in done] == ["completed"] * HEALTHY
+    assert failed.status == "failed"
+    assert {colorway.error and colorway.error.code for colorway in failed.colorways} == {
         "source-kills-worker"
     }
     ledger = Ledger(machine.database_url)
     with ledger.reading() as session:
-        tallies = [counts_of(session, UUID(job["id"])) for job in [*done, failed]]
+        tallies = [counts_of(session, UUID(job.id)) for job in [*done, failed]]
     ledger.dispose()
     assert [counters for counters, _ in tallies] == [rows for _, rows in tallies]

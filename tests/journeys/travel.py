@@ -11,11 +11,11 @@ from PIL import Image
 from sqlalchemy import select
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from colorway.client import Client, Job
 from colorway.ledger.connection import Ledger
 from colorway.ledger.tables import colorways
 from colorway.palette import CATALOGUE, Palette
 from colorway.render_task import RenderTask
-from demo.client import Client, Job
 
 SEVEN = CATALOGUE
 TWO = CATALOGUE[:2]
@@ -36,7 +36,7 @@ def eventually(look: Callable[[], T], holds: Callable[[T], bool]) -> T:
 
 def finished(client: Client, job: Job) -> Job:
     """Return the job once it is done."""
-    return eventually(lambda: client.job(job["id"]), lambda seen: bool(seen["done"]))
+    return client.wait(job.id, within_s=_PATIENCE_S)
 
 
 def tasks_of(ledger: Ledger) -> list[RenderTask]:
