@@ -82,7 +82,8 @@ def main(
     inline: Annotated[int | None, typer.Option(help="ENQUEUE_INLINE, to try another")] = None,
 ) -> None:
     """Measure, print, and judge."""
-    settings = {"RECONCILE_EVERY": "3600"}
+    # nothing is rendered, so all of it stays pending
+    settings = {"RECONCILE_EVERY": "3600", "MAX_PENDING": "1000000", "RATE_LIMIT": ""}
     if inline is not None:
         settings["ENQUEUE_INLINE"] = str(inline)
     with ExitStack() as running:

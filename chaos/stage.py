@@ -33,6 +33,7 @@ IMPATIENT = {
     "MAX_PARALLEL_UPLOADS": "4",
     "DISPATCH_DEADLINE": "15",
     "GRACE_S": "3",
+    "RATE_LIMIT": "",  # all clients have one key
 }
 """As the settings of a cloud, but for a run in which nobody waits for minutes."""
 

@@ -3,7 +3,8 @@
 ColorwayError
 ├── Refused      the caller must change the request: an HTTP 4xx, never retried
 │   ├── Malformed · Unauthenticated · Forbidden · NotFound · Conflict
-│   └── Gone · TooLarge · WrongMediaType · InvalidRequest
+│   ├── Gone · TooLarge · WrongMediaType · InvalidRequest
+│   └── TooMany  or come later, where `retry_after` says so
 ├── TryLater     shared trouble, nothing is wrong with the request: the queue brings it back
 ├── LeaseLost    another attempt has taken over: stop, write nothing
 └── Hopeless     no retry can help: the colorway is marked failed
@@ -110,6 +111,13 @@ class InvalidRequest(Refused):
 
     status = 422
     default_code = "validation"
+
+
+class TooMany(Refused):
+    """More than this caller may have at a time."""
+
+    status = 429
+    default_code = "quota-exceeded"
 
 
 class TryLater(ColorwayError):

@@ -1,4 +1,4 @@
-"""`python -m dispatcher.accounts`: who may call, and with which API keys.
+"""`python -m dispatcher.accounts`: who may call, with which API keys, and how much each may have.
 
 Of all settings it reads DATABASE_URL alone. A new key is all that is written to stdout, and is
 shown this once. Exit code 0: done; 2: the arguments are wrong, and nothing was done; 1: the ledger
@@ -35,6 +35,7 @@ from colorway.ledger.accounts import (
     shown_of,
 )
 from colorway.ledger.connection import Ledger
+from colorway.ledger.quotas import Quota, set_quotas
 from colorway.settings import LedgerSettings, read_settings
 
 AWAY, WRONG = 1, 2
@@ -50,6 +51,10 @@ commands = typer.Typer(
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LONGEST = timedelta(days=36500)
 
+DEFAULT = "default"
+_BYTES = {"TB": 10**12, "GB": 10**9, "MB": 10**6, "kB": 1000}
+_MOST_PENDING, _MOST_BYTES = 10**9, 10**18  # what the ledger's columns can hold
+
 Scopes = Annotated[
     list[str] | None,
     typer.Option(
@@ -64,6 +69,20 @@ ExpiresIn = Annotated[
     typer.Option(metavar="DURATION", help="How long the key lasts, like 90d. Left out: forever."),
 ]
 AccountNamed = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Its id, or its name.")]
+MaxPending = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="Colorways that it may have pending or processing; `default`: as MAX_PENDING says.",
+    ),
+]
+MaxStoredBytes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="What its pictures may take, like 20GB; `default`: as MAX_STORED_BYTES says.",
+    ),
+]
 KeyNamed = Annotated[
     str, typer.Argument(metavar="PREFIX", help="How the key begins: as much as tells it apart.")
 ]
@@ -74,13 +93,18 @@ def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it; a new name.")],
     scope: Scopes = None,
     expires_in: ExpiresIn = None,
+    max_pending: MaxPending = None,
+    max_stored_bytes: MaxStoredBytes = None,
 ) -> None:
     """Make an account and its first key, and print the key."""
     now = datetime.now(UTC)
     scopes, expires_at = _scopes(scope), _expiry(expires_in, now)
+    quotas = _quotas(max_pending, max_stored_bytes)
     with _ledger() as ledger, ledger.transaction() as session:
         require_new_name(session, name)
         account = open_account(session, name, now=now)
+        if quotas:
+            set_quotas(session, account, quotas)
         key = issue_key(session, account, now=now, scopes=scopes, expires_at=expires_at)
     _tell(f"account {name!r} has the id {account}")
     _show(key, scopes, expires_at)
@@ -97,11 +121,27 @@ def add_key(account: AccountNamed, scope: Scopes = None, expires_in: ExpiresIn =
     _show(key, scopes, expires_at)
 
 
+@commands.command("set-quota")
+def set_quota(
+    account: AccountNamed,
+    max_pending: MaxPending = None,
+    max_stored_bytes: MaxStoredBytes = None,
+) -> None:
+    """Change how much an account may have; what is left out stays as it is."""
+    quotas = _quotas(max_pending, max_stored_bytes)
+    if not quotas:
+        raise InvalidRequest("say what to change: --max-pending, --max-stored-bytes, or both")
+    with _ledger() as ledger, ledger.transaction() as session:
+        found = find_account(session, account)
+        now = set_quotas(session, found.id, quotas)
+    _tell(f"account {now.name!r} {_may_have(now.max_pending, now.max_stored_bytes)}")
+
+
 @commands.command("list")
 def list_all(
     as_json: Annotated[bool, typer.Option("--json", help="As one line of JSON.")] = False,
 ) -> None:
-    """Show the accounts and how their keys begin; never a secret."""
+    """Show the accounts, their quotas, and how their keys begin; never a secret."""
     with _ledger() as ledger, ledger.reading() as session:
         accounts = all_accounts(session)
     if as_json:
@@ -182,6 +222,31 @@ def _duration(option: str, text: str) -> timedelta:
     return duration
 
 
+def _quotas(max_pending: str | None, max_stored_bytes: str | None) -> dict[Quota, int | None]:
+    """Return those that are given; None where one is to be the default."""
+    quotas: dict[Quota, int | None] = {}
+    if max_pending is not None:
+        quotas["max_pending"] = _amount("--max-pending", max_pending, {}, most=_MOST_PENDING)
+    if max_stored_bytes is not None:
+        quotas["max_stored_bytes"] = _amount(
+            "--max-stored-bytes", max_stored_bytes, _BYTES, most=_MOST_BYTES
+        )
+    return quotas
+
+
+def _amount(option: str, text: str, units: dict[str, int], *, most: int) -> int | None:
+    if text == DEFAULT:
+        return None
+    found = re.fullmatch(r"([0-9]{1,19})([a-zA-Z]*)", text)
+    factor = (units | {"": 1}).get(found[2]) if found else None
+    if found is None or factor is None or int(found[1]) * factor > most:
+        unit = f", perhaps with one of {', '.join(units)}," if units else ""
+        raise InvalidRequest(
+            f"{option} {text!r} is no quota: it is a number{unit} of at most {most:,}, or {DEFAULT}"
+        )
+    return int(found[1]) * factor
+
+
 def _show(key: str, scopes: Sequence[str], expires_at: datetime | None) -> None:
     expires = "never expires" if expires_at is None else f"expires {_said(expires_at)} UTC"
     _tell(f"the key {shown_of(key)} may {', '.join(scopes)} and {expires}; it is shown this once:")
@@ -192,6 +257,7 @@ def _print_account(console: Console, account: AccountFacts, now: datetime) -> No
     # not the table's title: that would be folded to the width of the table
     heading = Text.assemble((account.name, "bold"), f"  {account.id}")
     console.print(heading, soft_wrap=True)
+    console.print(_may_have(account.max_pending, account.max_stored_bytes), soft_wrap=True)
     table = Table("key", "scopes", "created (UTC)", "expires (UTC)")
     for key in account.keys:
         expires = "never" if key.expires_at is None else _said(key.expires_at)
@@ -204,6 +270,21 @@ def _print_account(console: Console, account: AccountFacts, now: datetime) -> No
             style="dim" if over else None,
         )
     console.print(table)
+
+
+def _may_have(max_pending: int | None, max_stored_bytes: int | None) -> str:
+    pending = DEFAULT if max_pending is None else f"{max_pending:,}"
+    return f"may have pending: {pending}; stored: {_size(max_stored_bytes)}"
+
+
+def _size(quota: int | None) -> str:
+    """Say it in the largest unit in which it is a whole number."""
+    if quota is None:
+        return DEFAULT
+    for unit, factor in _BYTES.items():
+        if quota and quota % factor == 0:
+            return f"{quota // factor:,} {unit}"
+    return f"{quota:,} bytes"
 
 
 def _said(time: datetime) -> str:

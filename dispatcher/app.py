@@ -13,6 +13,7 @@ from flask_compress import Compress
 from colorway.image_store import ImageStore, open_store
 from colorway.image_store.local_folder import LocalFolderStore
 from colorway.ledger.connection import Ledger
+from colorway.ledger.quotas import Quotas
 from colorway.oidc import CallerCheck
 from colorway.telemetry.metrics import RequestMetrics
 from dispatcher.api.archive import archive_routes
@@ -24,6 +25,7 @@ from dispatcher.api.links import link_routes
 from dispatcher.api.openapi import openapi_routes
 from dispatcher.api.problems import show_problems
 from dispatcher.api.queue import queue_routes
+from dispatcher.api.rate_limit import limit_rates
 from dispatcher.api.removal import removal_routes
 from dispatcher.api.request_log import log_requests
 from dispatcher.api.upkeep import upkeep_routes
@@ -89,6 +91,7 @@ def create_app(
     )
     queue = TaskQueue(settings)
     delivery = Delivery(ledger, queue, metrics)
+    quotas = Quotas(settings.max_pending, settings.max_stored_bytes)
     intake = Intake(
         ledger,
         store,
@@ -96,6 +99,7 @@ def create_app(
         settings.keep_jobs_for,
         settings.enqueue_inline,
         remote_images or _remote_images(settings),
+        quotas,
     )
     reconciler = Reconciler(ledger, queue, delivery, store, metrics, settings)
     callers = CallerCheck(
@@ -114,7 +118,9 @@ def create_app(
         at_once=settings.parallel_uploads,
     )
 
-    slots = Slots(ledger, store, settings.slots_work_for, settings.max_pixels, uploads.places)
+    slots = Slots(
+        ledger, store, settings.slots_work_for, settings.max_pixels, uploads.places, quotas
+    )
 
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(MAX_CONTENT_LENGTH=MAX_BODY, **COMPRESSION)
@@ -123,6 +129,7 @@ def create_app(
     log_requests(app, metrics)
     Compress(app)  # after the log in this list is before it on the way out: its time counts
     show_problems(app)
+    limit_rates(app, settings.rate_limit)
     app.register_blueprint(job_list_routes(ledger))
     app.register_blueprint(job_routes(intake, uploads, waiting, max_palettes=settings.max_palettes))
     app.register_blueprint(colorway_routes(ledger, store, links_work_for=settings.links_work_for))

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
-from pydantic import Field
+from limits import parse_many
+from pydantic import AfterValidator, Field
 
 from colorway.settings import Duration, ServiceUrl, SharedSettings
+
+
+def _rate(text: str) -> str:
+    try:
+        rates = parse_many(text) if text else []
+    except ValueError:
+        rates = []
+    if text and (len(rates) != 1 or rates[0].amount == 0):
+        raise ValueError("a rate is one number above 0 and a time, like `6000 per minute`")
+    return text
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
+"""So many in a time, as the limits library reads it; or nothing."""
 
 
 class Settings(SharedSettings):
@@ -41,6 +57,20 @@ class Settings(SharedSettings):
     )
     max_pixels: int = Field(default=40_000_000, ge=1, description="largest picture taken, pixels")
     max_palettes: int = Field(default=500, ge=1, description="palettes in one job")
+    max_pending: int = Field(
+        default=10_000,
+        ge=1,
+        description="colorways of an account pending or processing; its own quota overrides this",
+    )
+    max_stored_bytes: int | None = Field(
+        default=None,
+        ge=0,
+        description="bytes of an account's sources and pictures; its own quota overrides this",
+    )
+    rate_limit: Rate = Field(
+        default="6000 per minute",
+        description="calls of an API key to each process, like `100/second`; empty: no limit",
+    )
     parallel_uploads: int = Field(default=4, ge=1, description="pictures received at once")
     fetch_for: Duration = Field(
         default=timedelta(seconds=20),

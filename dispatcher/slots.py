@@ -31,6 +31,7 @@ from colorway.image_keys import slot_key, source_key
 from colorway.image_store import ImageStore, UploadSlot, is_stored
 from colorway.ledger.connection import Ledger
 from colorway.ledger.images import SourceFacts, find_image, image_with
+from colorway.ledger.quotas import Quotas, require_space
 from colorway.ledger.slots import confirm_slot, find_slot, record_slot
 from colorway.ledger.tables import Record
 from dispatcher.places import Places
@@ -51,13 +52,17 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """What slots need: where to record them, where pictures go, and how many move at once."""
+    """What slots need: where to record them, where pictures go, and how many move at once.
+
+    `quotas` are those of accounts that have none of their own.
+    """
 
     ledger: Ledger
     store: ImageStore
     work_for: timedelta
     max_pixels: int
     places: Places
+    quotas: Quotas
 
     def known_image(self, account: UUID, sha256: str) -> Record | None:
         """Return the account's image of these bytes, if it has one and the store has it too."""
@@ -66,7 +71,11 @@ class Slots:
         return known if known is not None and is_stored(self.store, known.key) else None
 
     def open(self, account: UUID, told: Announcement, *, now: datetime) -> tuple[UUID, UploadSlot]:
-        """Return a new slot: the id that its image will have, and how to put it."""
+        """Return a new slot: the id that its image will have, and how to put it.
+
+        Raises TooMany if the image would be beyond what the account may store.
+        """
+        self._require_space(account, told.sha256, told.bytes)
         slot = uuid7()
         key = slot_key(account, slot)
         place = self.store.upload_slot(
@@ -89,14 +98,16 @@ class Slots:
     def confirm(self, account: UUID, slot: UUID, *, now: datetime) -> Record:
         """Make an image of what was put into the slot, and return its row; again, the same row.
 
-        Raises NotFound, Gone once the slot has expired, Conflict while nothing was put there, and
-        InvalidRequest where that is not what was announced, or no picture that we take.
+        Raises NotFound, Gone once the slot has expired, Conflict while nothing was put there,
+        InvalidRequest where that is not what was announced, or no picture that we take, and TooMany
+        where other slots and pictures have filled the account's store meanwhile.
         """
         told, image = self._look(account, slot)
         if image is not None:
             return image
         if told.expires_at <= now:
             raise Gone(f"the upload slot has expired: {told.expires_at:%F %T} UTC; ask for another")
+        self._require_space(account, told.sha256, told.bytes)
         copy = source_key(account, told.sha256, uuid7())
         with self.places.take():
             try:
@@ -116,6 +127,12 @@ class Slots:
         if image.key != copy:
             self._drop(copy)
         return image
+
+    def _require_space(self, account: UUID, sha256: str, size: int) -> None:
+        """Raise TooMany unless there is space for an image of these bytes, or it is known."""
+        with self.ledger.reading() as session:
+            if image_with(session, account, sha256) is None:
+                require_space(session, account, self.quotas, more=size)
 
     def _look(self, account: UUID, slot: UUID) -> tuple[Record, Record | None]:
         """Return the slot, and the image that it has become; raise NotFound without a slot."""

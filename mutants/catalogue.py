@@ -7,7 +7,7 @@ from mutants.mutant import Edit, Mutant
 LEASE, LAPSE = "colorway/ledger/lease.py", "colorway/ledger/lapse.py"
 COMMANDS, OUTBOX = "colorway/ledger/commands.py", "colorway/ledger/outbox.py"
 REPAIRS, PROGRESS = "colorway/ledger/repairs.py", "colorway/ledger/progress.py"
-REMOVAL = "colorway/ledger/removal.py"
+REMOVAL, QUOTAS = "colorway/ledger/removal.py", "colorway/ledger/quotas.py"
 
 LEDGER_TESTS = ("tests/colorway/ledger",)
 WORKER_TESTS = (
@@ -32,6 +32,11 @@ ONCE_TESTS = (
     "tests/colorway/ledger/test_idempotency_keys.py",
     "tests/dispatcher/test_idempotency.py",
     "tests/dispatcher/test_idempotency_in_flight.py",
+)
+QUOTA_TESTS = (
+    "tests/colorway/ledger/test_quotas.py",
+    "tests/colorway/ledger/test_lock_order.py",
+    "tests/dispatcher/test_over_quota.py",
 )
 
 MUTANTS = (
@@ -316,6 +321,27 @@ MUTANTS = (
         "        except LeaseLost:\n            if tries == 1:\n",
         "        except Exception:\n            if tries:\n",
         WORKER_TESTS,
+    ),
+    Mutant(
+        "what an account has is counted, and nobody kept from adding to it",
+        QUOTAS,
+        "MAX_PENDING.with_for_update(key_share=True)",
+        "MAX_PENDING",
+        QUOTA_TESTS,
+    ),
+    Mutant(
+        "foreign keys wait for whoever fills an account",
+        QUOTAS,
+        "MAX_PENDING.with_for_update(key_share=True)",
+        "MAX_PENDING.with_for_update()",
+        QUOTA_TESTS,
+    ),
+    Mutant(
+        "a retry that no quota holds",
+        "dispatcher/intake.py",
+        "            room.require(reopened)\n",
+        "",
+        QUOTA_TESTS,
     ),
     Mutant(
         "the picture that counts is dropped",

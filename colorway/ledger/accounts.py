@@ -33,6 +33,7 @@ _SHOWN = len(_PREFIX) + 6
 class Caller:
     """Who an API key speaks for, and what it may do."""
 
+    key: UUID
     account: UUID
     scopes: frozenset[str]
 
@@ -49,11 +50,13 @@ class KeyFacts:
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """An account with its keys, the oldest first."""
+    """An account with its keys, the oldest first; a quota of None is that of the settings."""
 
     id: UUID
     name: str
     created_at: datetime
+    max_pending: int | None
+    max_stored_bytes: int | None
     keys: list[KeyFacts]
 
 
@@ -68,9 +71,9 @@ class Rotation:
     old_expires_at: datetime
 
 
-BY_HASH = select(api_keys.c.account_id, api_keys.c.scopes, api_keys.c.expires_at).where(
-    api_keys.c.sha256 == bindparam("sha256")
-)
+BY_HASH = select(
+    api_keys.c.id, api_keys.c.account_id, api_keys.c.scopes, api_keys.c.expires_at
+).where(api_keys.c.sha256 == bindparam("sha256"))
 
 
 def open_account(session: Session, name: str, *, now: datetime) -> UUID:
@@ -124,7 +127,7 @@ def caller_with(session: Session, key: str, *, now: datetime) -> Caller:
         raise Unauthenticated("this API key is not known")
     if row.expires_at is not None and row.expires_at <= now:
         raise Unauthenticated("this API key has expired")
-    return Caller(row.account_id, frozenset(row.scopes))
+    return Caller(row.id, row.account_id, frozenset(row.scopes))
 
 
 def shown_of(key: str) -> str:
@@ -139,7 +142,14 @@ def all_accounts(session: Session) -> list[AccountFacts]:
         facts = KeyFacts(row.prefix, row.scopes, row.created_at, row.expires_at)
         keys_of.setdefault(row.account_id, []).append(facts)
     return [
-        AccountFacts(row.id, row.name, row.created_at, keys_of.get(row.id, []))
+        AccountFacts(
+            row.id,
+            row.name,
+            row.created_at,
+            row.max_pending,
+            row.max_stored_bytes,
+            keys_of.get(row.id, []),
+        )
         for row in session.execute(select(accounts).order_by(accounts.c.created_at, accounts.c.id))
     ]
 

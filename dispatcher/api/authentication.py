@@ -1,4 +1,4 @@
-"""API key → account. Every route under /v1 asks here first."""
+"""API key → account. Every route under /v1 asks here first, and here its calls are counted."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from flask import Request
 from colorway.errors import Forbidden, Unauthenticated
 from colorway.ledger.accounts import Caller, Scope, caller_with
 from colorway.ledger.connection import Ledger
+from dispatcher.api.rate_limit import count_call
 
 
 def caller_of(ledger: Ledger, request: Request, scope: Scope) -> Caller:
-    """Return who sent this request, or raise Unauthenticated; Forbidden without the scope."""
+    """Return who sent this request, or raise Unauthenticated.
+
+    TooMany if the key calls too often, Forbidden without the scope.
+    """
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key:
         raise Unauthenticated("send your API key as `Authorization: Bearer …`")
     with ledger.reading() as session:
         caller = caller_with(session, key.strip(), now=datetime.now(UTC))
+    count_call(caller)
     if scope not in caller.scopes:
         raise Forbidden(f"this API key lacks the scope {scope!r}")
     return caller

@@ -16,10 +16,10 @@ import structlog
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import ETags
 
-from colorway.errors import Conflict, Flaw, Malformed, WrongMediaType
+from colorway.errors import Flaw, Malformed, WrongMediaType
 from colorway.job import JobRequest
 from colorway.ledger import progress
-from colorway.ledger.commands import cancel_job, retry_job
+from colorway.ledger.commands import cancel_job
 from colorway.ledger.tables import Record
 from dispatcher.api.authentication import caller_of
 from dispatcher.api.bodies import COLORWAYS_SHOWN, job_body
@@ -110,12 +110,7 @@ def job_routes(
         account = caller_of(ledger, request, "submit").account
         refuse_unknown_parameters()
         keys = _keys_to_retry()
-        with ledger.transaction() as session:
-            count = retry_job(session, account, job, keys, now=clock())
-        if count == 0:
-            raise Conflict("nothing of this has failed or was cancelled", code="nothing-to-retry")
-        log.info("job_retried", job=job, colorways=count)
-        intake.tell_queue(job)
+        intake.retry_job(account, job, keys, now=clock())
         return _accepted_answer(account, job)
 
     @contextmanager

@@ -29,6 +29,8 @@ _TITLES = {
     "nothing-to-retry": "Nothing to retry",
     "idempotency-in-progress": "The same request is under way",
     "idempotency-mismatch": "The key belongs to another request",
+    "rate-limited": "Too many requests",
+    "quota-exceeded": "More than the account's quota",
     "unavailable": "Not available right now",
     "internal": "Something broke on our side",
 }

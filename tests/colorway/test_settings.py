@@ -88,6 +88,15 @@ def test_a_ledger_needs_no_other_setting(environment, url):
         ("DISPATCH_DEADLINE", "soon"),
         ("MAX_PALETTES", "0"),
         ("ENQUEUE_INLINE", "-1"),
+        ("MAX_PENDING", "0"),
+        ("MAX_STORED_BYTES", "-1"),
+        ("MAX_STORED_BYTES", "20 GB"),
+        ("RATE_LIMIT", "6000"),
+        ("RATE_LIMIT", "often"),
+        ("RATE_LIMIT", "0 per minute"),
+        ("RATE_LIMIT", "10 per fortnight"),
+        ("RATE_LIMIT", "10 per second; 100 per minute"),
+        ("RATE_LIMIT", " "),
     ],
 )
 def test_a_bad_one_is_named(environment, capsys, name, value):
@@ -98,6 +107,13 @@ def test_a_bad_one_is_named(environment, capsys, name, value):
 
     assert end.value.code == 2
     assert f"setting {name}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rate", ["6000 per minute", "100/second", "10 per 5 minutes", ""])
+def test_a_rate_is_a_number_and_a_time_or_nothing(environment, rate):
+    environment(RATE_LIMIT=rate)
+
+    assert read_settings(Settings).rate_limit == rate
 
 
 def test_all_bad_ones_are_named_at_once_and_no_value_is_shown(environment, capsys):

@@ -83,7 +83,8 @@ def test_a_further_key_has_the_scopes_and_the_time_it_was_given(sqlite_ledger: L
     by_id = run(sqlite_ledger, "add-key", str(account), "--scope", "read", "--scope", "submit")
 
     short, lasting = key_from(by_name), key_from(by_id)
-    assert caller(sqlite_ledger, short, after=89 * DAY) == Caller(account, frozenset({"admin"}))
+    early = caller(sqlite_ledger, short, after=89 * DAY)
+    assert (early.account, early.scopes) == (account, {"admin"})
     with pytest.raises(Unauthenticated, match="expired"):
         caller(sqlite_ledger, short, after=90 * DAY)
     assert caller(sqlite_ledger, lasting).scopes == {"submit", "read"}
@@ -103,6 +104,52 @@ def test_the_list_shows_how_keys_begin_and_never_a_secret(sqlite_ledger: Ledger)
         assert shown in table.stdout
     assert key[:12] not in table.stdout + as_json.stdout
     assert (table.returncode, table.stderr, as_json.stderr) == (0, "", "")
+
+
+def test_an_account_begins_with_the_quotas_it_was_given(sqlite_ledger: Ledger) -> None:
+    key_from(run(sqlite_ledger, "create", "Plain"))
+    sizes = ("--max-pending", "500", "--max-stored-bytes", "20GB")
+    key_from(run(sqlite_ledger, "create", "Studio", *sizes))
+
+    assert quotas_in(sqlite_ledger) == {"Plain": (None, None), "Studio": (500, 20_000_000_000)}
+    table = run(sqlite_ledger, "list").stdout
+    assert "may have pending: default; stored: default" in table
+    assert "may have pending: 500; stored: 20 GB" in table
+
+
+def test_a_quota_is_changed_and_the_other_stays(
+    sqlite_ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", str(sqlite_ledger.engine.url))
+    an_account(sqlite_ledger)
+    an_account(sqlite_ledger, "Press")
+
+    seen = []
+    for change in (
+        ("--max-pending", "0", "--max-stored-bytes", "1500kB"),
+        ("--max-stored-bytes", "999"),
+        ("--max-pending", "default"),
+        ("--max-stored-bytes", "default", "--max-pending", "7"),
+    ):
+        assert main(["set-quota", "Studio", *change]) == 0
+        seen.append(quotas_in(sqlite_ledger)["Studio"])
+
+    assert seen == [(0, 1_500_000), (0, 999), (None, 999), (7, None)]
+    assert quotas_in(sqlite_ledger)["Press"] == (None, None)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "account 'Studio' may have pending: 0; stored: 1,500 kB",
+        "account 'Studio' may have pending: 0; stored: 999 bytes",
+        "account 'Studio' may have pending: default; stored: 999 bytes",
+        "account 'Studio' may have pending: 7; stored: default",
+    ]
+
+
+def quotas_in(ledger: Ledger) -> dict[str, tuple[int | None, int | None]]:
+    """Return the quotas of each account, as the list tells them."""
+    listed = json.loads(run(ledger, "list", "--json").stdout)
+    return {each["name"]: (each["max_pending"], each["max_stored_bytes"]) for each in listed}
 
 
 def test_an_empty_ledger_lists_nothing_and_says_what_to_do(
@@ -164,6 +211,17 @@ def test_a_revoked_key_is_refused_at_once(stage: Stage) -> None:
         ("revoke cw_no", "`list` shows what there is"),
         ("revoke Studio", "cw_ and some more characters"),
         ("revoke cw_a cw_b", "unexpected extra argument"),
+        ("set-quota Studio", "say what to change"),
+        ("set-quota Nobody --max-pending 1", "`list` shows what there is"),
+        ("set-quota Studio --max-pending", "requires an argument"),
+        ("set-quota Studio --max-pending -1", "a number of at most 1,000,000,000, or default"),
+        ("set-quota Studio --max-pending many", "a number of at most 1,000,000,000, or default"),
+        ("set-quota Studio --max-pending 1000000001", "at most 1,000,000,000"),
+        ("set-quota Studio --max-pending 1kB", "a number of at most 1,000,000,000, or default"),
+        ("set-quota Studio --max-stored-bytes 1.5GB", "one of TB, GB, MB, kB"),
+        ("set-quota Studio --max-stored-bytes 1GiB", "one of TB, GB, MB, kB"),
+        ("set-quota Studio --max-stored-bytes 1000001TB", "at most 1,000,000,000,000,000,000"),
+        ("create New --max-pending ٣", "a number of at most 1,000,000,000, or default"),
         ("forget Studio", "No such command 'forget'"),
     ],
 )

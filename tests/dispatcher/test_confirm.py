@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from colorway.errors import Conflict, InvalidRequest, NotFound, TryLater
 from colorway.image_keys import slot_key
 from colorway.ledger.connection import Ledger
+from colorway.ledger.quotas import Quotas
 from colorway.ledger.tables import Record, images, upload_slots
 from dispatcher.places import Places
 from dispatcher.removal import Removal
@@ -43,7 +44,7 @@ class Desk:
         self.slot = self.a_slot()
 
     def slots_in(self, store: HookedStore) -> Slots:
-        return Slots(self.ledger, store, HOUR, max_pixels=1000, places=self.places)
+        return Slots(self.ledger, store, HOUR, 1000, self.places, Quotas(1))
 
     def a_slot(self, picture: bytes = PNG) -> UUID:
         told = Announcement("a.png", len(picture), sha256(picture).hexdigest(), "image/png")

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from colorway.errors import TryLater
 from colorway.ledger.connection import Ledger
+from colorway.ledger.quotas import Quotas
 from colorway.ledger.tables import images, jobs
 from colorway.telemetry.metrics import RequestMetrics
 from dispatcher.api.jobs import job_routes
@@ -65,8 +66,9 @@ class Desk:
         self.delivery = Delivery(self.ledger, stage.machinery.queue, RequestMetrics())
         self.app = Flask(__name__)
         show_problems(self.app)
+        fetching = remote_images(source_host)
         intake = Intake(
-            self.ledger, self.store, self.delivery, 30 * DAY, 16, remote_images(source_host)
+            self.ledger, self.store, self.delivery, 30 * DAY, 16, fetching, Quotas(1_000)
         )
         uploads = Uploads(max_bytes=100_000, max_pixels=1_000, at_once=2)
         waiting = Waiting(self.ledger, Places(1, full="full"), pause=Event().wait)

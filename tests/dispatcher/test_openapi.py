@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import validate
 
 from colorway.ledger.lease import fail
+from colorway.ledger.quotas import set_quotas
 from tests.builders import NOON
 from tests.dispatcher.stage import Stage, a_job_part, a_png, many_palettes, multipart, palettes
 from tests.dispatcher.test_archive_api import finished
@@ -226,6 +227,29 @@ def test_the_schema_of_a_retry_is_as_strict_as_we_are(stage, document, wanted, i
 
     assert (said, done) == (is_valid, is_valid)
     assert document["paths"]["/v1/jobs/{job}/retry"]["post"]["requestBody"]["required"] is False
+
+
+def test_whoever_needs_a_key_may_be_told_of_too_many_and_of_its_rate(stage, document):
+    calls = [call for path in document["paths"].values() for call in path.values()]
+    with_key = [call["responses"] for call in calls if "security" not in call]
+    with stage.ledger.transaction() as session:
+        set_quotas(session, stage.account, {"max_pending": 0})
+
+    refused = submitted_once(stage)
+
+    told = set(document["components"]["headers"])
+    assert len(with_key) == len(calls) - len(
+        [path for path in document["paths"] if "v1" not in path]
+    )
+    assert told <= set(refused.headers.keys())
+    for answers in with_key:
+        tells = {
+            status for status, answer in answers.items() if told <= set(answer.get("headers", ()))
+        }
+        assert tells == set(answers) - {"401"}
+        assert "429" in tells
+    assert refused.status_code == 429
+    assert errors_of(document, "/v1/jobs", "post", refused) == []
 
 
 @pytest.mark.parametrize(

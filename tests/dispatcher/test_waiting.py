@@ -14,6 +14,7 @@ from sqlalchemy import delete
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from werkzeug.test import TestResponse
 
+from colorway.ledger.quotas import Quotas
 from colorway.ledger.tables import jobs
 from colorway.telemetry.metrics import RequestMetrics
 from demo.machine import Machine
@@ -45,7 +46,15 @@ class Lounge:
         show_problems(self.app)
         machinery = stage.machinery
         self.delivery = Delivery(machinery.ledger, machinery.queue, RequestMetrics())
-        intake = Intake(machinery.ledger, stage.store, self.delivery, 30 * DAY, 16, remote_images())
+        intake = Intake(
+            machinery.ledger,
+            stage.store,
+            self.delivery,
+            30 * DAY,
+            16,
+            remote_images(),
+            Quotas(100),
+        )
         uploads = Uploads(max_bytes=100_000, max_pixels=1_000, at_once=1)
         waiting = Waiting(
             machinery.ledger,

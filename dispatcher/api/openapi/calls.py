@@ -26,7 +26,22 @@ PROBLEMS = {
     429: "Too many requests, or more than the account's quota; `code` says which",
     503: "Not available right now; try again after `Retry-After` seconds",
 }
-_ALWAYS = (401, 403)
+_ALWAYS = (401, 403, 429)
+_NOBODY = 401  # whose rate could be told here?
+_RETRYABLE = (409, 429, 503)
+
+RATE_LIMIT_HEADERS = {
+    "RateLimit-Policy": {
+        "description": "How often this API key may call this process: `q` times in `w` seconds",
+        "schema": {"type": "string"},
+        "example": '"default";q=6000;w=60',
+    },
+    "RateLimit": {
+        "description": "What is left of that: `r` calls, until `t` seconds from now",
+        "schema": {"type": "string"},
+        "example": '"default";r=5999;t=59',
+    },
+}
 
 GONE: Schema = {"description": "It is gone"}
 TIME: Schema = {"type": "string", "format": "date-time", "description": "Exclusive"}
@@ -49,8 +64,11 @@ def call(
         said["parameters"] = parameters
     if body:
         said["requestBody"] = {"required": needs_body, "content": body}
-    said["responses"] = {str(status): answer for status, answer in answers.items()}
-    said["responses"] |= {str(status): problem(status) for status in (*_ALWAYS, *problems)}
+    all_answers = {**answers} | {status: problem(status) for status in (*_ALWAYS, *problems)}
+    said["responses"] = {
+        str(status): answer if status == _NOBODY else _with_rate_limits(answer)
+        for status, answer in all_answers.items()
+    }
     return said
 
 
@@ -75,10 +93,18 @@ def says(description: str, model: type[BaseModel]) -> Schema:
 
 def problem(status: int) -> Schema:
     """Return the answer for a problem of this status."""
-    return {
+    said: Schema = {
         "description": PROBLEMS[status],
         "content": {MEDIA_TYPE: {"schema": schema_of(ProblemBody)}},
     }
+    if status in _RETRYABLE:
+        said["headers"] = {"Retry-After": header("Where it is `retryable`: after so many seconds")}
+    return said
+
+
+def _with_rate_limits(answer: Schema) -> Schema:
+    told = {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS}
+    return answer | {"headers": answer.get("headers", {}) | told}
 
 
 def schema_of(model: type[BaseModel]) -> Schema:

@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 from dispatcher.api.bodies import ColorwayBody, ColorwayPage, ImageBody, JobBody, JobPage
 from dispatcher.api.estimates import EstimateBody
 from dispatcher.api.job_requests import JobIn, RetryIn
-from dispatcher.api.openapi.calls import SCHEMA, Schema
+from dispatcher.api.openapi.calls import RATE_LIMIT_HEADERS, SCHEMA, Schema
 from dispatcher.api.openapi.colorway_paths import colorway_paths
 from dispatcher.api.openapi.image_paths import image_paths
 from dispatcher.api.openapi.job_paths import job_paths
@@ -57,6 +57,7 @@ def openapi_document(version: str) -> Schema:
         "security": [{"api_key": []}],
         "paths": job_paths() | colorway_paths() | image_paths() | upkeep_paths(),
         "components": {
+            "headers": RATE_LIMIT_HEADERS,
             "schemas": _schemas(),
             "securitySchemes": {"api_key": {"type": "http", "scheme": "bearer"}},
         },

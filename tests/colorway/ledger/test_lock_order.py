@@ -6,17 +6,20 @@ On Postgres alone: there transactions that write are open side by side, SQLite l
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from sqlalchemy import text, update
 
-from colorway.errors import LeaseLost, TryLater
+from colorway.errors import LeaseLost, TooMany, TryLater
 from colorway.job import Priority
 from colorway.ledger.commands import cancel_job, retry_job
+from colorway.ledger.idempotency import Reservation, reserve
 from colorway.ledger.lapse import condemn, give_up, take_back
 from colorway.ledger.lease import claim, fail, give_back
 from colorway.ledger.outbox import replace_lost, seen, told, undelivered
 from colorway.ledger.progress import lock_job_of
+from colorway.ledger.quotas import Quotas, room_to_fill
 from colorway.ledger.repairs import forget_rendition, repair_counters
 from colorway.ledger.tables import colorways, jobs
 from colorway.lifecycle import Status
@@ -290,3 +293,46 @@ def test_a_picture_is_not_forgotten_before_an_open_finish_that_points_to_it(
     with postgres_ledger.reading() as session:
         assert statuses_of(session, job) == [Status.PENDING]
         assert counts_of(session, job)[0] == counts_of(session, job)[1]
+
+
+def fill(session, image, palettes, most):
+    """Record a job as a submission does, if there is room for it."""
+    room_to_fill(session, image.account_id, Quotas(most)).require(len(palettes))
+    return a_job(session, palettes, image=image)
+
+
+def test_a_submission_waits_for_the_one_before_it_and_then_counts_it(postgres_ledger, watcher):
+    """One statement that locks and counts would count what was there before the wait."""
+    with postgres_ledger.transaction() as session:
+        image = an_image(session)
+
+    with ThreadPoolExecutor(1) as pool:
+        with postgres_ledger.transaction() as session:
+            fill(session, image, ("nord", "ink"), most=3)
+            filling = pool.submit(
+                in_transaction, postgres_ledger, fill, image, ("rose", "grape"), most=3
+            )
+            wait_until_one_waits(watcher)
+        refused = filling.exception(timeout=10)
+
+    assert isinstance(refused, TooMany)
+    assert "2 colorways of this account" in refused.detail
+
+
+def test_whoever_fills_an_account_keeps_nobody_else_of_it_waiting(postgres_ledger):
+    with postgres_ledger.transaction() as session:
+        image = an_image(session)
+        _, [task, other] = a_job(session, ("nord", "ink"), image=image)
+        held = a_claim(session, task)
+    once = Reservation(image.account_id, "POST /v1/jobs", "once", "0")
+    writes = [
+        partial(an_image, account=image.account_id, seed="other"),
+        partial(reserve, wanted=once, now=NOON),
+        partial(claim, task=other, now=NOON, lease_for=MINUTE),
+        partial(finish_it, held=held),
+    ]
+
+    with ThreadPoolExecutor(1) as pool, postgres_ledger.transaction() as session:
+        room_to_fill(session, image.account_id, Quotas(9))
+        for write in writes:  # each points to the account, by a foreign key or its job's
+            pool.submit(in_transaction, postgres_ledger, write).result(timeout=10)
