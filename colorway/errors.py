@@ -3,7 +3,7 @@
 ColorwayError
 ├── Refused      the caller must change the request: an HTTP 4xx, never retried
 │   ├── Malformed · Unauthenticated · Forbidden · NotFound · Conflict
-│   ├── Gone · TooLarge · WrongMediaType · InvalidRequest
+│   ├── TooSlow · Gone · TooLarge · WrongMediaType · InvalidRequest
 │   └── TooMany  or come later, where `retry_after` says so
 ├── TryLater     shared trouble, nothing is wrong with the request: the queue brings it back
 ├── LeaseLost    another attempt has taken over: stop, write nothing
@@ -76,6 +76,13 @@ class NotFound(Refused):
 
     status = 404
     default_code = "not-found"
+
+
+class TooSlow(Refused):
+    """What should be here has not come in time."""
+
+    status = 408
+    default_code = "request-timeout"
 
 
 class Conflict(Refused):

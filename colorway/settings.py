@@ -70,9 +70,6 @@ class SharedSettings(LedgerSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="the least severe log lines that are written"
     )
-    threads: int = Field(
-        default=8, ge=1, le=256, description="request threads of one process, and its connections"
-    )
 
 
 S = TypeVar("S", bound=BaseSettings)

@@ -77,7 +77,7 @@ class Machine:
         self.worker = self._service(
             "worker",
             _gunicorn("palette_worker", worker_app),
-            environment | {"PORT": str(self.ports.worker)},
+            environment | {"PORT": str(self.ports.worker), "THREADS": str(THREADS)},
             self.worker_url,
         )
         self.dispatcher = self._service(
@@ -137,7 +137,6 @@ class Machine:
             "PYTHONPATH": str(HOUSE),
             "PYTHONUNBUFFERED": "1",
             "HOST": "127.0.0.1",
-            "THREADS": str(THREADS),
             "DATABASE_URL": self.database_url,
             "IMAGE_STORE": (self.data / "pictures").as_uri(),
             "LINK_SIGNING_KEY": self._link_signing_key(),

@@ -17,6 +17,7 @@ from colorway.ledger.quotas import Quotas
 from colorway.oidc import CallerCheck
 from colorway.telemetry.metrics import RequestMetrics
 from dispatcher.api.archive import archive_routes
+from dispatcher.api.calls import refuse_what_is_misread
 from dispatcher.api.colorways import colorway_routes
 from dispatcher.api.images import image_routes
 from dispatcher.api.job_list import job_list_routes
@@ -33,6 +34,7 @@ from dispatcher.api.uploads import Uploads
 from dispatcher.api.waiting import Waiting
 from dispatcher.archive import Archives
 from dispatcher.delivery import Delivery
+from dispatcher.door import Pace
 from dispatcher.intake import Intake
 from dispatcher.places import Places
 from dispatcher.reconciler import Reconciler
@@ -85,7 +87,7 @@ def create_app(
     another way to fetch is given.
     """
     metrics = RequestMetrics()
-    ledger = Ledger(settings.database_url, pool_size=settings.threads + 2)  # + timer, + spare
+    ledger = Ledger(settings.database_url, pool_size=settings.database_pool)
     store = store or open_store(
         settings.image_store, link_signing_key=settings.link_signing_key.get_secret_value()
     )
@@ -126,10 +128,14 @@ def create_app(
     app.config.from_mapping(MAX_CONTENT_LENGTH=MAX_BODY, **COMPRESSION)
     app.url_map.merge_slashes = False  # its redirects would be the only answers in HTML
     app.extensions["machinery"] = Machinery(ledger, queue, delivery, reconciler, stopping)
+    app.extensions["pace"] = Pace(
+        settings.receive_within, settings.receive_rate, settings.send_within
+    )
     log_requests(app, metrics)
     Compress(app)  # after the log in this list is before it on the way out: its time counts
     show_problems(app)
     limit_rates(app, settings.rate_limit)
+    refuse_what_is_misread(app)
     app.register_blueprint(job_list_routes(ledger))
     app.register_blueprint(job_routes(intake, uploads, waiting, max_palettes=settings.max_palettes))
     app.register_blueprint(colorway_routes(ledger, store, links_work_for=settings.links_work_for))

@@ -8,12 +8,13 @@ import signal
 from typing import Any
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
-worker_class = "gthread"
+worker_class = "dispatcher.door.Door"
 workers = int(os.environ.get("WORKERS", "1"))
-threads = int(os.environ.get("THREADS", "8"))
+threads = int(os.environ.get("THREADS", "128"))
 timeout = 0  # with gthread it only watches the process, and nothing here blocks its main loop
 graceful_timeout = int(os.environ.get("GRACE_S", "8"))  # Cloud Run kills after ten seconds
 keepalive = 75
+forwarder_headers = ""  # else whoever is on loopback may say what SCRIPT_NAME is
 control_socket_disable = True  # its default path is one for every gunicorn of the user
 loglevel = "warning"
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108

@@ -52,6 +52,29 @@ class Settings(SharedSettings):
         description="tasks that POST itself hands to the queue; the rest follow",
     )
 
+    threads: int = Field(
+        default=128,
+        ge=1,
+        le=1024,
+        description="request threads of one process; each slow client holds one for a while",
+    )
+    database_pool: int = Field(
+        default=10, ge=1, description="connections of one process to the ledger, for all threads"
+    )
+    receive_within: Duration = Field(
+        default=timedelta(seconds=20),
+        gt=timedelta(0),
+        description="a request must be whole by then, and a second later for each `RECEIVE_RATE`",
+    )
+    receive_rate: int = Field(
+        default=20_000, ge=1, description="bytes of a request that may take a second"
+    )
+    send_within: Duration = Field(
+        default=timedelta(seconds=20),
+        gt=timedelta(0),
+        description="a client must take each piece of its answer within this",
+    )
+
     max_upload_bytes: int = Field(
         default=50_000_000, ge=1, description="largest picture taken, bytes"
     )
@@ -71,7 +94,9 @@ class Settings(SharedSettings):
         default="6000 per minute",
         description="calls of an API key to each process, like `100/second`; empty: no limit",
     )
-    parallel_uploads: int = Field(default=4, ge=1, description="pictures received at once")
+    parallel_uploads: int = Field(
+        default=4, ge=1, description="pictures above 1 MB received at once"
+    )
     fetch_for: Duration = Field(
         default=timedelta(seconds=20),
         gt=timedelta(0),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from colorway.errors import TooLarge
 from colorway.ledger.images import SourceFacts
 from dispatcher.picture_header import picture_header
+from dispatcher.places import Places
 
 CHUNK = 1 << 16
 _IN_MEMORY = 1 << 20
@@ -36,21 +38,29 @@ class Upload:
 
 
 class Spool:
-    """Bytes as they come in: in memory up to 1 MB, then on disk; counted and hashed on the way."""
+    """Bytes as they come in: in memory up to 1 MB, then on disk; counted and hashed on the way.
 
-    def __init__(self, name: str, limit: Limit) -> None:
+    What goes to disk takes one of the places, where there are any; before that it needs none, so
+    that nobody keeps one who announces much and sends little.
+    """
+
+    def __init__(self, name: str, limit: Limit, places: Places | None = None) -> None:
         file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - whoever asks closes it
         self.file = cast("BinaryIO", file)
         self.size = 0
         self._name = name
         self._limit = limit
+        self._places = places
+        self._place = ExitStack()
         self._sha256 = hashlib.sha256()
 
     def write(self, chunk: bytes) -> None:
-        """Add these bytes, or raise TooLarge."""
-        self.size += len(chunk)
+        """Add these bytes, or raise TooLarge; TryLater where all places are taken."""
+        before, self.size = self.size, self.size + len(chunk)
         if self.size > self._limit.bytes:
             raise self._limit.refusal(self._name)
+        if self._places is not None and before <= _IN_MEMORY < self.size:
+            self._place = self._places.take()
         self._sha256.update(chunk)
         self.file.write(chunk)
 
@@ -66,6 +76,7 @@ class Spool:
     def close(self) -> None:
         """Forget it."""
         self.file.close()
+        self._place.close()
 
     def read(self) -> bytes:
         """Return all of it."""

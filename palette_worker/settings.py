@@ -14,6 +14,9 @@ class Settings(SharedSettings):
     """The palette worker's settings; docs/settings.md lists them all."""
 
     worker_url: str = Field(description="root URL of this service: the audience of callers' tokens")
+    threads: int = Field(
+        default=8, ge=1, le=256, description="request threads of one process, and its connections"
+    )
     lease_for: Duration = Field(
         default=timedelta(seconds=60), description="a dead worker is noticed after this"
     )

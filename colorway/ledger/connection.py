@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
@@ -28,11 +29,26 @@ SQLITE_PRAGMAS = (
 )
 
 
-class Ledger:
-    """An engine and its two kinds of session; `pool_size` is the number of threads."""
+FREE_WITHIN = timedelta(seconds=5)
+"""Where threads share fewer connections, one waits so long for the others."""
 
-    def __init__(self, url: str, *, pool_size: int = 8) -> None:
-        self.engine = _sqlite(url, pool_size) if is_sqlite(url) else _postgres(url, pool_size)
+
+class Ledger:
+    """An engine and its two kinds of session, which share `pool_size` connections.
+
+    A thread that asks for a second while it keeps one may wait for itself: nobody does.
+    """
+
+    def __init__(
+        self, url: str, *, pool_size: int = 8, free_within: timedelta = FREE_WITHIN
+    ) -> None:
+        pool = {
+            "pool_size": pool_size,
+            "max_overflow": 0,
+            "pool_timeout": free_within.total_seconds(),
+            "hide_parameters": True,  # they are what clients sent, and errors are logged
+        }
+        self.engine = _sqlite(url, pool) if is_sqlite(url) else _postgres(url, pool)
         # SQLite has one writer; waiting here is fair, SQLite's busy handler is not
         self._one_writer = threading.Lock() if is_sqlite(url) else nullcontext()
         snapshot = {"begin": "BEGIN"} if is_sqlite(url) else {"isolation_level": "REPEATABLE READ"}
@@ -78,12 +94,9 @@ def is_sqlite(url: str) -> bool:
     return make_url(url).get_backend_name() == "sqlite"
 
 
-def _sqlite(url: str, pool_size: int) -> Engine:
+def _sqlite(url: str, pool: dict[str, Any]) -> Engine:
     engine = create_engine(
-        url,
-        connect_args={"isolation_level": None, "check_same_thread": False},
-        pool_size=pool_size,
-        max_overflow=0,
+        url, connect_args={"isolation_level": None, "check_same_thread": False}, **pool
     )
 
     @event.listens_for(engine, "connect")
@@ -99,14 +112,13 @@ def _sqlite(url: str, pool_size: int) -> Engine:
     return engine
 
 
-def _postgres(url: str, pool_size: int) -> Engine:
+def _postgres(url: str, pool: dict[str, Any]) -> Engine:
     return create_engine(
         url,
         connect_args={"connect_timeout": 5},  # seconds; a host that never answers is away
-        pool_size=pool_size,
-        max_overflow=0,
         pool_pre_ping=True,
         pool_recycle=1800,
+        **pool,
     )
 
 
@@ -114,7 +126,9 @@ def _postgres(url: str, pool_size: int) -> Engine:
 def _trouble_is_try_later() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except PoolTimeout as error:
+        raise TryLater("every connection to the ledger is in use", retry_after=2) from error
+    except (OperationalError, InterfaceError) as error:
         raise TryLater("the ledger cannot be reached") from error
     except DBAPIError as error:
         if error.connection_invalidated:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from flask import Request
+from structlog.contextvars import bind_contextvars
 
 from colorway.errors import Forbidden, Unauthenticated
 from colorway.ledger.accounts import Caller, Scope, caller_with
@@ -22,6 +23,7 @@ def caller_of(ledger: Ledger, request: Request, scope: Scope) -> Caller:
         raise Unauthenticated("send your API key as `Authorization: Bearer …`")
     with ledger.reading() as session:
         caller = caller_with(session, key.strip(), now=datetime.now(UTC))
+    bind_contextvars(account=str(caller.account))  # on every log line from here on
     count_call(caller)
     if scope not in caller.scopes:
         raise Forbidden(f"this API key lacks the scope {scope!r}")

@@ -13,13 +13,16 @@ from flask import Request
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from colorway.errors import Flaw, InvalidRequest, Malformed
+from dispatcher.places import Places
 from dispatcher.spool import CHUNK, Limit, Spool
 
 _HEADERS = 1 << 18  # what the decoder may hold back: one chunk, and a part's headers
 
 
 @contextmanager
-def parts_of(request: Request, limits: Mapping[str, Limit]) -> Iterator[dict[str, Spool]]:
+def parts_of(
+    request: Request, limits: Mapping[str, Limit], places: Places
+) -> Iterator[dict[str, Spool]]:
     """Yield the request's parts, which must be just those that have a limit here."""
     with ExitStack() as open_files:
         parts: dict[str, Spool] = {}
@@ -27,7 +30,7 @@ def parts_of(request: Request, limits: Mapping[str, Limit]) -> Iterator[dict[str
         for event in _events(request):
             if isinstance(event, Field | File):
                 _refuse_name(event.name, known=limits, seen=parts)
-                current = Spool(f"the part {event.name!r}", limits[event.name])
+                current = Spool(f"the part {event.name!r}", limits[event.name], places)
                 open_files.callback(current.close)
                 parts[event.name] = current
             elif isinstance(event, Data) and current is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 from flask import Flask, Response, g, request
+from gunicorn.http.errors import ParseException
 from pydantic import BaseModel, ConfigDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
@@ -17,6 +18,7 @@ _CODES = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}
 _TITLES = {
     "validation": "The request is not valid",
     "malformed": "The request cannot be read",
+    "request-timeout": "The request came too slowly",
     "unauthenticated": "An API key is needed",
     "not-found": "There is no such thing",
     "not-ready": "Not ready yet",
@@ -91,6 +93,11 @@ def show_problems(app: Flask) -> None:
             answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         return answer
 
+    @app.errorhandler(ParseException)
+    def unreadable(_: ParseException) -> Response:
+        """gunicorn reads chunks only as the body is read, which is in the middle of a call."""
+        return problem(400, "malformed", "the chunks of the body are not as RFC 9112 has them")
+
     @app.errorhandler(Exception)
     def broken(error: Exception) -> Response:
         log.error("request broke", path=request.path, exc_info=error)  # the caller learns nothing
@@ -109,21 +116,47 @@ def problem(
 
     It is `retryable` where the same request may fare better after so many seconds.
     """
-    body = ProblemBody(
-        type=f"{request.url_root}problems/{code}",
-        title=_TITLES.get(code) or HTTP_STATUS_CODES.get(status, "Error"),
-        status=status,
-        detail=detail,
+    g.problem = code
+    body = problem_body(
+        status,
+        code,
+        detail,
+        flaws,
+        root=request.url_root,
         instance=request.path,
-        code=code,
-        retryable=retry_after is not None,
         request_id=g.get("request_id"),
-        errors=[_flaw_body(flaw) for flaw in flaws] or None,
+        retryable=retry_after is not None,
     )
-    answer = Response(body.model_dump_json(exclude_none=True), status=status, mimetype=MEDIA_TYPE)
+    answer = Response(body, status=status, mimetype=MEDIA_TYPE)
     if retry_after is not None:
         answer.headers["Retry-After"] = str(retry_after)
     return answer
+
+
+def problem_body(
+    status: int,
+    code: str,
+    detail: str,
+    flaws: tuple[Flaw, ...] = (),
+    *,
+    root: str = "/",
+    instance: str,
+    request_id: str | None,
+    retryable: bool = False,
+) -> str:
+    """Return the JSON of a problem, also of one that no app ever saw; `root` is our URL."""
+    body = ProblemBody(
+        type=f"{root}problems/{code}",
+        title=_TITLES.get(code) or HTTP_STATUS_CODES.get(status, "Error"),
+        status=status,
+        detail=detail,
+        instance=instance,
+        code=code,
+        retryable=retryable,
+        request_id=request_id,
+        errors=[_flaw_body(flaw) for flaw in flaws] or None,
+    )
+    return body.model_dump_json(exclude_none=True)
 
 
 def _flaw_body(flaw: Flaw) -> FlawBody:

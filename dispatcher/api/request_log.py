@@ -40,11 +40,13 @@ def log_requests(app: Flask, metrics: RequestMetrics) -> None:
         # callers may invent methods, and each would be a time series of its own
         method = request.method if request.method in _METHODS else "other"
         metrics.requests.labels(route, method, response.status_code).observe(seconds)
+        refused = {"code": g.problem} if "problem" in g else {}
         log.info(
             "request answered",
             method=method,
             route=route,
             status=response.status_code,
             seconds=round(seconds, 4),
+            **refused,
         )
         return response

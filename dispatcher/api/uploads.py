@@ -23,7 +23,7 @@ _FRAMING = 10_000  # bytes of boundaries and headers around two parts
 
 
 class Uploads:
-    """Receives pictures, so many at once and so large, and no more."""
+    """Receives pictures, so large and no larger, and of those above 1 MB so many at once."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Uploads:
         """Yield the parts `image` and `job` of a multipart request."""
         self._limit_body(request, self.limit.bytes + MAX_JSON + _FRAMING)
         limits = {"image": self.limit, "job": Limit(MAX_JSON)}
-        with self.places.take(), parts_of(request, limits) as parts:
+        with parts_of(request, limits, self.places) as parts:
             yield self._upload(parts["image"]), parts["job"].read()
 
     @contextmanager
@@ -52,7 +52,7 @@ class Uploads:
         """Yield the one picture of a request: its part `image`, or the body itself."""
         if is_multipart(request):
             self._limit_body(request, self.limit.bytes + _FRAMING)
-            with self.places.take(), parts_of(request, {"image": self.limit}) as parts:
+            with parts_of(request, {"image": self.limit}, self.places) as parts:
                 yield self._upload(parts["image"])
         elif request.mimetype.startswith("image/") or _is_bytes(request):
             with self.body(request, self.limit) as spool:
@@ -68,7 +68,7 @@ class Uploads:
         if (request.content_length or 0) > limit.bytes:
             raise limit.refusal(PICTURE)
         request.max_content_length = limit.bytes + 1  # the one that is too many is seen here
-        with self.places.take(), closing(Spool(PICTURE, limit)) as spool:
+        with closing(Spool(PICTURE, limit, self.places)) as spool:
             while chunk := request.stream.read(CHUNK):
                 spool.write(chunk)
             if request.content_length not in {None, spool.size}:  # nobody else compares them

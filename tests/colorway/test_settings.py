@@ -143,4 +143,4 @@ def test_settings_do_not_change(environment):
     settings = read_settings(SharedSettings)
 
     with pytest.raises(ValueError, match="frozen"):
-        settings.threads = 9
+        settings.log_level = "ERROR"

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from colorway.ledger.connection import Ledger
+from demo.machine import Machine
 from local_tasks.server import LocalTasks
 from tests.dispatcher.source_host import SourceHost
 from tests.dispatcher.stage import Stage, local_queue, on_stage
+from tests.dispatcher.wire import a_dispatcher
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +39,10 @@ def host() -> Iterator[SourceHost]:
     """A web server that a test lets talk."""
     with SourceHost().serving() as host:
         yield host
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A dispatcher under gunicorn, with its queue, for what is seen on real sockets only."""
+    with a_dispatcher(tmp_path_factory.mktemp("machine")) as machine:
+        yield machine

@@ -178,6 +178,7 @@ def on_stage(
         key = issue_key(session, account, now=now, scopes=ALL_SCOPES)
     settings = Settings(
         **{
+            "database_pool": 1,  # so that no call may ask for a second while it keeps one
             "database_url": ledger.engine.url.render_as_string(hide_password=False),
             "image_store": (folder / "pictures").as_uri(),
             "link_signing_key": "k" * 32,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -169,6 +170,20 @@ def test_nul_is_refused_before_a_database_can(stage_on_each, document):
         b"[" * 100_000,
         b'{"a":' * 50_000,
         '{"priority": "low"}'.encode("utf-16"),
+        '{"priority": "low"}'.encode("utf-32-be"),
+        b'\xef\xbb\xbf{"priority": "low"}',
+        b'{"metadata": {"a": "\xed\xa0\x80"}}',
+        b'{"metadata": {"a": "\xc0\x80"}}',
+        b"\x00{}",
+        b"{}\x00",
+        b"{} {}",
+        b'{"a": 01}',
+        b'{"a": 0x10}',
+        b'{"a": +1}',
+        b'{"a": .5}',
+        b"{'a': 1}",
+        b'{"a": 1} // so it is',
+        b"image=1&job=2",
     ],
 )
 def test_what_is_not_json_is_malformed(stage, body):
@@ -179,12 +194,15 @@ def test_what_is_not_json_is_malformed(stage, body):
     assert plain.json["code"] == in_parts.json["code"] == "malformed"
 
 
-@pytest.mark.parametrize("number", ["9" * 5000, "1e999", "-1e999", "0.5e-400"])
-def test_a_number_beyond_all_bounds_is_not_valid(stage, number):
-    body = b'{"image": {"id": "%s"}, "palettes": [{"name": "a", "colors": ["#000", "#fff"]}],'
-    body = body % IMAGE["id"].encode() + b'"output": {"quality": %s}}' % number.encode()
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "0.5e-400", "9" * 5000, "9" * 900_000])
+@pytest.mark.parametrize("place", ['"output": {"quality": %s}', '"priority": %s', '"metadata": %s'])
+def test_a_number_beyond_all_bounds_is_not_valid(stage, place, number):
+    document = json.dumps({"image": IMAGE, "palettes": [NORD]})
 
-    assert stage.post_bytes(body).status_code in {400, 422}
+    answer = stage.post_bytes(f"{document[:-1]}, {place % number}}}".encode())
+
+    too_long = len(number) > 4300  # for the reader itself
+    assert answer.status_code == (400 if too_long else 422)
 
 
 def test_ten_megabytes_of_json_are_too_large(stage):
@@ -201,6 +219,75 @@ def test_a_picture_may_not_be_named_and_sent_at_once(stage):
     answer = stage.post_parts(("image", a_png()), ("job", a_job_part(image=IMAGE)))
 
     assert flaws_of(answer) == {"#/image": "image-twice"}
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/images", f"/v1/jobs/{IMAGE['id']}/retry"])
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate", "br", "gzip, identity", "x"])
+def test_a_body_in_another_coding_is_not_read(stage, path, coding):
+    body = gzip.compress(b"{}")
+
+    answer = stage.post(
+        path, data=body, content_type="application/json", headers={"Content-Encoding": coding}
+    )
+
+    assert (answer.status_code, answer.json["code"]) == (415, "media-type")
+    assert "Content-Encoding" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "latin-1", "x", "utf-7"])
+def test_text_in_another_charset_is_not_read(stage, charset):
+    answer = stage.post("/v1/jobs", data=b"{}", content_type=f"application/json; charset={charset}")
+
+    assert (answer.status_code, answer.json["code"]) == (415, "media-type")
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "APPLICATION/JSON",
+        "application/json; charset=UTF-8",
+        'application/json;charset="utf-8"',
+        'application/json; ;;=;"',
+    ],
+)
+def test_json_may_be_announced_in_many_ways(stage, media_type):
+    identity = {"Content-Encoding": "identity"}
+
+    answer = stage.post("/v1/jobs", data=b"[]", content_type=media_type, headers=identity)
+
+    assert flaws_of(answer)["#"] == "model-type"
+
+
+@pytest.mark.parametrize("text", ["%00", "%ff", "%ed%a0%80", "a%0d%0ab", "%F0%9F%8E%A8", "1e400"])
+def test_nothing_odd_in_a_query_reaches_a_database(stage_on_each, text):
+    job = stage_on_each.a_job("nord")["links"]
+    said = {
+        "/v1/jobs": ("limit", "cursor", "status", "created_after", "created_before", text),
+        job["colorways"]: ("limit", "cursor", "status", text),
+        f"{job['colorways']}/nord/image": ("thumbnail",),
+    }
+
+    answers = [
+        stage_on_each.get(f"{path}?{name}={text}") for path, names in said.items() for name in names
+    ]
+
+    assert [answer.status_code for answer in answers] == [422] * 11
+    assert all("errors" in answer.json for answer in answers)
+
+
+@pytest.mark.parametrize("key", ["a\0b", "\udcff", "\xff\xfe", "a" * 8000, " ", "\u2028"])
+def test_an_odd_key_is_nobodys(stage_on_each, key):
+    header = f"Bearer {key}".encode("utf-8", "surrogateescape").decode("latin-1")
+
+    answer = stage_on_each.client.get("/v1/jobs", environ_overrides={"HTTP_AUTHORIZATION": header})
+
+    assert (answer.status_code, answer.json["code"]) == (401, "unauthenticated")
+
+
+def test_a_query_parameter_given_twice_is_refused(stage):
+    answer = stage.get("/v1/jobs?limit=1&limit=2")
+
+    assert flaws_of(answer) == {"limit": "twice"}
 
 
 def test_an_unknown_query_parameter_is_refused(stage):

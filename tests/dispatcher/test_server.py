@@ -2,58 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import socket
 from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
 import requests
 
 from demo.machine import Machine
 from tests.dispatcher.stage import a_job_part, a_png
+from tests.dispatcher.wire import CLOSE, exchange, is_alive, request
 
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """Dispatcher and queue, without a worker."""
-    machine = Machine(tmp_path_factory.mktemp("machine"))
-    try:
-        machine.queue.start()
-        machine.dispatcher.start()
-        machine.queue.wait_until_ready()
-        machine.dispatcher.wait_until_ready()
-        yield machine
-    finally:
-        machine.dispatcher.stop()
-        machine.queue.stop()
-
-
-def exchange(machine: Machine, *sent: bytes) -> bytes:
-    """Send these bytes, and return all that comes back until the server closes."""
-    with socket.create_connection(("127.0.0.1", machine.ports.dispatcher), timeout=10) as call:
-        for piece in sent:
-            call.sendall(piece)
-        received = b""
-        while piece := call.recv(1 << 16):
-            received += piece
-    return received
-
-
-def head(machine: Machine, *headers: str) -> bytes:
-    lines = ["POST /v1/images HTTP/1.1", "Host: x", "Content-Type: image/png"]
-    lines += [f"Authorization: Bearer {machine.api_key}", *headers]
-    return "\r\n".join([*lines, "", ""]).encode()
+UPLOAD = "POST /v1/images"
+PNG = "Content-Type: image/png"
 
 
 def test_a_picture_too_large_is_refused_by_its_length_alone(machine):
-    answer = exchange(machine, head(machine, "Content-Length: 900000000", "Connection: close"))
+    (answer,) = exchange(machine, request(machine, UPLOAD, PNG, "Content-Length: 900000000", CLOSE))
 
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    assert b'"code":"too-large"' in answer
+    assert (answer.status, answer.json["code"]) == (413, "too-large")
 
 
 def test_a_picture_of_unknown_length_is_refused_where_it_passes_the_limit(machine):
@@ -72,7 +39,7 @@ def test_a_picture_of_unknown_length_is_refused_where_it_passes_the_limit(machin
         pass  # refused while still sending: how that looks is the client's affair
     else:
         assert answer.status_code == 413
-    assert requests.get(f"{machine.dispatcher_url}/health", timeout=5).ok
+    assert is_alive(machine)
 
 
 def test_a_connection_may_go_on_after_a_small_refusal(machine):
@@ -87,14 +54,24 @@ def test_a_connection_may_go_on_after_a_small_refusal(machine):
 
 
 def test_a_body_that_ends_early_is_the_clients_fault(machine):
-    with socket.create_connection(("127.0.0.1", machine.ports.dispatcher), timeout=10) as call:
-        call.sendall(head(machine, "Content-Length: 1000", "Connection: close") + b"x" * 10)
-        call.shutdown(socket.SHUT_WR)
-        received = b""
-        while piece := call.recv(1 << 16):
-            received += piece
+    parts = b'--limit\r\nContent-Disposition: form-data; name="job"\r\n\r\n{}'
+    cut_off = {
+        "/v1/images": (PNG, a_png()),
+        "/v1/jobs": ("Content-Type: application/json", b"{}"),  # whole, for all that JSON knows
+        "/v1/jobs?": ("Content-Type: multipart/form-data; boundary=limit", parts),
+    }
 
-    assert received.startswith(b"HTTP/1.1 400 ")
+    answers = [
+        answer
+        for path, (media_type, body) in cut_off.items()
+        for answer in exchange(
+            machine,
+            request(machine, f"POST {path}", media_type, "Content-Length: 1000", CLOSE, body=body),
+            hang_up=True,
+        )
+    ]
+
+    assert [(answer.status, answer.json["code"]) for answer in answers] == [(400, "malformed")] * 3
 
 
 def announced(machine: Machine, picture: bytes) -> dict[str, Any]:
@@ -137,23 +114,10 @@ def test_a_body_that_ends_early_leaves_a_slot_empty(machine):
     picture = a_png(8)
     slot = announced(machine, picture)
     url = urlsplit(slot["upload"]["url"])
-    lines = [f"PUT {url.path}?{url.query} HTTP/1.1", "Host: x", "Content-Type: image/png"]
-    lines += [f"Content-Length: {len(picture)}", "Connection: close", "", ""]
+    size = f"Content-Length: {len(picture)}"
+    sent = request(machine, f"PUT {url.path}?{url.query}", PNG, size, CLOSE, body=picture[:-1])
 
-    with socket.create_connection((url.hostname, url.port), timeout=10) as call:
-        call.sendall("\r\n".join(lines).encode() + picture[:-1])
-        call.shutdown(socket.SHUT_WR)
-        received = call.recv(1 << 16)
+    (answer,) = exchange(machine, sent, hang_up=True)
 
-    assert received.startswith(b"HTTP/1.1 400 ")
+    assert answer.status == 400
     assert confirmed(machine, slot).json()["code"] == "not-ready"
-
-
-def test_its_log_is_json_and_holds_no_key(machine):
-    log: Path = machine.logs / "dispatcher.log"
-
-    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-
-    assert any(line["message"] == "request answered" for line in lines)
-    assert machine.api_key not in log.read_text()
-    assert "signature=" not in log.read_text()

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.test import EnvironBuilder
 
 from colorway.errors import TryLater
@@ -19,6 +20,7 @@ from tests.dispatcher.stage import (
     on_stage,
 )
 
+LARGE = a_png() + b"x" * 2_000_000
 PART = b'--limit\r\nContent-Disposition: form-data; name="job"\r\n\r\n{}'
 
 
@@ -31,7 +33,11 @@ PART = b'--limit\r\nContent-Disposition: form-data; name="job"\r\n\r\n{}'
         ((("image", b"x"), ("image", b"y"), ("job", "{}")), "part-twice"),
         ((("image", b"x"), ("job", "{}"), ("job", b"{}")), "part-twice"),
         ((("image", b"x"), ("job", "{}"), ("jobs", "{}")), "unknown-part"),
-        (tuple((f"part {number}", "") for number in range(1000)), "unknown-part"),
+        (tuple((f"part {number}", "") for number in range(10_000)), "unknown-part"),
+        ((("image", b"x"),) * 10_000, "part-twice"),
+        ((("image", b"x"), ("job[]", "{}")), "unknown-part"),
+        ((("image", b"x"), ("JOB", "{}")), "unknown-part"),
+        ((("image", b"x"), ("job\0", "{}")), "unknown-part"),
     ],
 )
 def test_the_parts_are_one_image_and_one_job(stage, parts, code):
@@ -52,6 +58,10 @@ def test_the_parts_are_one_image_and_one_job(stage, parts, code):
         (b"--limit\r\nno header\r\n\r\n{}\r\n--limit--", "multipart/form-data; boundary=limit"),
         (b"--limit\r\n\xff\xfe: x\r\n\r\n{}\r\n--limit--", "multipart/form-data; boundary=limit"),
         (b"--limit\r\nContent-Disp", "multipart/form-data; boundary=limit"),
+        (PART + b"\r\n--limit--\r\n", "multipart/form-data; boundary=other"),
+        (PART + b"\r\n--limit--\r\n", "multipart/form-data; boundary*=utf-8''%ff%00"),
+        (PART + b"\r\n--limit--\r\n", "multipart/form-data; boundary*=utf-16''%d8%00"),
+        (PART + b"\r\n--limit-", "multipart/form-data; boundary=limit"),
     ],
 )
 def test_a_body_that_is_not_multipart_is_malformed(stage, body, media_type):
@@ -66,6 +76,27 @@ def test_a_part_without_a_name_is_none_we_know(stage):
     answer = stage.post("/v1/jobs", data=body, content_type="multipart/form-data; boundary=limit")
 
     assert flaws_of(answer) == {"#": "unknown-part"}
+
+
+@pytest.mark.parametrize(
+    "named", ["name*=utf-8''%ff%fe", "name*=utf-16''%d8%00", 'name="\xff"', "name=job; name=image"]
+)
+def test_a_part_with_an_odd_name_is_none_we_know(stage, named):
+    part = f"--limit\r\nContent-Disposition: form-data; {named}\r\n\r\n{{}}\r\n--limit--\r\n"
+
+    answer = stage.post(
+        "/v1/jobs", data=part.encode(), content_type="multipart/form-data; boundary=limit"
+    )
+
+    assert answer.status_code == 422
+
+
+def test_parts_within_a_part_are_not_looked_for(stage):
+    inner = multipart(("image", a_png()), ("job", a_job_part()))["data"].decode("latin-1")
+
+    answer = stage.post_parts(("image", a_png()), ("job", inner.replace("limit", "inner")))
+
+    assert (answer.status_code, answer.json["code"]) == (400, "malformed")
 
 
 def test_headers_of_a_part_may_not_go_on_for_ever(stage):
@@ -149,24 +180,48 @@ def test_a_body_of_unknown_length_ends_at_the_limit(small_stage):
     assert body.sent < 200_000
 
 
-def test_while_others_send_slowly_an_upload_is_asked_to_come_back():
-    uploads = Uploads(
-        max_bytes=1000, max_pixels=1000, at_once=1, wait_for=timedelta(milliseconds=10)
+@pytest.fixture
+def one_at_a_time() -> Uploads:
+    """Room for one large picture."""
+    return Uploads(
+        max_bytes=3_000_000, max_pixels=1000, at_once=1, wait_for=timedelta(milliseconds=10)
     )
 
+
+def test_while_others_send_large_pictures_one_is_asked_to_come_back(one_at_a_time):
     with (
-        uploads.picture(a_request()),
+        one_at_a_time.picture(a_request(LARGE)),
         pytest.raises(TryLater) as refusal,
-        uploads.picture(a_request()),
+        one_at_a_time.picture(a_request(LARGE)),
     ):
         pytest.fail("there was a second place")
-    with uploads.picture(a_request()) as picture:
+    with one_at_a_time.picture(a_request(LARGE)) as picture:
         free_again = picture.facts.width
 
     assert refusal.value.retry_after == 2
     assert free_again == 8
 
 
-def a_request() -> Request:
-    builder = EnvironBuilder(method="POST", data=a_png(), content_type="image/png")
-    return Request(builder.get_environ())
+def test_a_small_picture_needs_no_place(one_at_a_time):
+    with (
+        one_at_a_time.picture(a_request(LARGE)),
+        one_at_a_time.picture(a_request(a_png())) as picture,
+    ):
+        assert picture.facts.width == 8
+
+
+def test_a_large_picture_that_is_refused_gives_its_place_back(one_at_a_time):
+    endless = a_request(b"x" * 3_000_001, of_known_length=False)
+    with pytest.raises(RequestEntityTooLarge), one_at_a_time.picture(endless):
+        pytest.fail("it was taken")
+
+    with one_at_a_time.picture(a_request(LARGE)) as picture:
+        assert picture.facts.bytes == len(LARGE)
+
+
+def a_request(body: bytes, *, of_known_length: bool = True) -> Request:
+    environ = EnvironBuilder(method="POST", data=body, content_type="image/png").get_environ()
+    if not of_known_length:
+        del environ["CONTENT_LENGTH"]
+        environ["wsgi.input_terminated"] = True
+    return Request(environ)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import runpy
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -35,6 +37,17 @@ def test_every_setting_has_its_row(
 
     known = but.model_fields if but else {}
     assert rows == [_row(settings, name) for name in settings.model_fields if name not in known]
+
+
+@pytest.mark.parametrize("service", [dispatcher, palette_worker])
+def test_gunicorn_has_as_many_threads_as_the_settings_say(
+    service: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("THREADS", raising=False)
+
+    configuration = runpy.run_path(str(Path(service.__path__[0]) / "gunicorn.conf.py"))
+
+    assert configuration["threads"] == service.settings.Settings.model_fields["threads"].default
 
 
 def _row(settings: type[BaseSettings], name: str) -> str:

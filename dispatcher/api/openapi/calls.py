@@ -18,6 +18,7 @@ PROBLEMS = {
     401: "No API key, or one that is not known",
     403: "The API key lacks the scope",
     404: "There is no such thing, or it is another account's",
+    408: "The request came too slowly",
     409: "The state of things does not allow this now; `code` says which",
     410: "It was here, and has expired",
     413: "Too large",
@@ -26,7 +27,7 @@ PROBLEMS = {
     429: "Too many requests, or more than the account's quota; `code` says which",
     503: "Not available right now; try again after `Retry-After` seconds",
 }
-_ALWAYS = (401, 403, 429)
+_ALWAYS = (400, 401, 403, 415, 429)
 _NOBODY = 401  # whose rate could be told here?
 _RETRYABLE = (409, 429, 503)
 
@@ -64,7 +65,9 @@ def call(
         said["parameters"] = parameters
     if body:
         said["requestBody"] = {"required": needs_body, "content": body}
-    all_answers = {**answers} | {status: problem(status) for status in (*_ALWAYS, *problems)}
+    may_be_slow = (408,) if 413 in problems else ()  # it reads a body
+    problems = (*_ALWAYS, *may_be_slow, *problems)
+    all_answers = {**answers} | {status: problem(status) for status in problems}
     said["responses"] = {
         str(status): answer if status == _NOBODY else _with_rate_limits(answer)
         for status, answer in all_answers.items()

@@ -98,6 +98,27 @@ def test_a_database_that_is_away_means_try_later(url):
         write(away)
 
 
+def test_who_finds_no_connection_free_comes_back(ledger):
+    url = ledger.engine.url.render_as_string(hide_password=False)
+    narrow = Ledger(url, pool_size=1, free_within=timedelta(milliseconds=10))
+
+    with narrow.reading() as session:
+        session.execute(ACCOUNTS)
+        with pytest.raises(TryLater, match="in use"):
+            narrow.check()
+
+    narrow.check()
+    narrow.dispose()
+
+
+def test_an_error_does_not_tell_what_was_to_be_written(ledger):
+    with ledger.reading() as session, pytest.raises(StatementError) as broken:
+        session.execute(text("SELECT :value FROM nowhere"), {"value": "topsecret"})
+
+    assert "SELECT" in str(broken.value)
+    assert "topsecret" not in str(broken.value)
+
+
 @pytest.mark.parametrize(
     ("url", "embedded"),
     [("sqlite:///a.db", True), ("sqlite+pysqlite:///a.db", True), ("postgresql://h/a", False)],
