@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from sqlalchemy import func, select
 
 from colorway.ledger.connection import Ledger
+from colorway.ledger.quotas import set_quotas
 from colorway.ledger.tables import colorways, idempotency_keys, images, jobs, outbox
 from dispatcher.remote_image import RemoteImages
 from local_tasks.server import LocalTasks
@@ -104,6 +105,19 @@ def test_a_repeated_submission_fetches_nothing(stage_on_each, host, names):
     assert (again.status_code, again.json["id"]) == (202, first.json["id"])
     assert again.headers["Idempotency-Replayed"] == "true"
     assert (host.paths(), names.asked) == (["/a.png"], [HOST])
+
+
+@pytest.mark.parametrize("quota", ["max_pending", "max_stored_bytes"])
+def test_nothing_is_fetched_for_an_account_that_is_full(stage_on_each, host, names, quota):
+    stage = stage_on_each
+    stage.an_image()
+    with stage.ledger.transaction() as session:
+        set_quotas(session, stage.account, {quota: 0})
+
+    refused = submitted(stage, host.has("/other.png"))
+
+    assert (refused.status_code, refused.json["code"]) == (429, "quota-exceeded")
+    assert (host.paths(), names.asked) == ([], [])
 
 
 def test_a_dry_run_fetches_the_picture_and_keeps_nothing(stage, host):
