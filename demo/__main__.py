@@ -108,7 +108,7 @@ def _explain(machine: Machine, *, show_key: bool) -> None:
     url, key_file = machine.dispatcher_url, machine.data / "api_key"
     known_key = f"\nAPI key     {machine.api_key} (shown once)" if show_key else ""
     console.print(
-        f"""dispatcher  {url}
+        f"""dispatcher  {url}, explained at {url}/docs
 worker      {machine.worker_url}
 logs        {machine.logs}{known_key}
 

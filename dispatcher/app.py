@@ -16,6 +16,7 @@ from colorway.ledger.connection import Ledger
 from colorway.ledger.quotas import Quotas
 from colorway.oidc import CallerCheck
 from colorway.telemetry.metrics import RequestMetrics
+from dispatcher.api.answer_headers import set_answer_headers
 from dispatcher.api.archive import archive_routes
 from dispatcher.api.calls import refuse_what_is_misread
 from dispatcher.api.colorways import colorway_routes
@@ -43,6 +44,7 @@ from dispatcher.removal import Removal
 from dispatcher.settings import Settings
 from dispatcher.slots import Slots
 from dispatcher.task_queue import TaskQueue
+from dispatcher.web.pages import page_routes
 
 API_VERSION = "0.1.0"
 
@@ -133,6 +135,7 @@ def create_app(
     )
     log_requests(app, metrics)
     Compress(app)  # after the log in this list is before it on the way out: its time counts
+    set_answer_headers(app)
     show_problems(app)
     limit_rates(app, settings.rate_limit)
     refuse_what_is_misread(app)
@@ -144,7 +147,8 @@ def create_app(
     app.register_blueprint(removal_routes(Removal(ledger, store)))
     app.register_blueprint(queue_routes(ledger))
     app.register_blueprint(upkeep_routes(ledger, delivery, reconciler, callers, metrics))
-    app.register_blueprint(openapi_routes(API_VERSION))
+    app.register_blueprint(openapi_routes(API_VERSION, settings))
+    app.register_blueprint(page_routes(API_VERSION))
     if isinstance(store, LocalFolderStore):
         app.register_blueprint(link_routes(store, uploads))
     return app

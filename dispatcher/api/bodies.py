@@ -4,163 +4,219 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from colorway.job import JobProgress, JobStatus, Priority
+from colorway.job import JobProgress, JobStatus, OnError, OutputFormat, Priority, Reuse
 from colorway.ledger.job_list import ListedJob
 from colorway.ledger.progress import JobView
 from colorway.ledger.tables import Record
 from colorway.lifecycle import Status
+from dispatcher.api.problem_kinds import COLORWAY_ERRORS
 
 COLORWAYS_SHOWN = 100
 """So many colorways come with a job; the rest by the list."""
 
 
+def _shown(**keywords: Any) -> Any:
+    """Return what the schema says beyond the type; answers are ours, so nothing checks them."""
+    return Field(json_schema_extra=keywords)
+
+
+Sha256 = Annotated[str, _shown(pattern="^[0-9a-f]{64}$", description="SHA-256 of the file")]
+Count = Annotated[int, _shown(minimum=0)]
+Pixels = Annotated[int, _shown(minimum=1, description="pixels")]
+Path = Annotated[str, _shown(format="uri-reference")]
+
+
 class Body(BaseModel):
     """What every answer shares: it says just what its schema says."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
+    )
+
+
+class HealthBody(Body):
+    """That the process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class ReadyBody(Body):
+    """That the service can do its work."""
+
+    status: Literal["ready"] = "ready"
 
 
 class ImageBody(Body):
-    """A source picture; `frames` is null until a worker has decoded it."""
+    """A source picture."""
 
     id: UUID
-    sha256: str
-    width: int
-    height: int
-    format: str
-    frames: int | None
-    bytes: int
+    sha256: Sha256
+    width: Pixels
+    height: Pixels
+    format: str = Field(description="`png`, `jpeg`, `webp`, `gif`, `avif` or `tiff`")
+    frames: int | None = Field(
+        description="how many pictures the file holds, of which the first is used; null until a"
+        " worker has decoded it"
+    )
+    bytes: Count
 
 
 class ResultBody(Body):
-    """A finished picture; `path` is its key in the store."""
+    """A finished picture."""
 
-    sha256: str
-    bytes: int
-    width: int
-    height: int
-    format: str
-    path: str
+    sha256: Sha256
+    bytes: Count
+    width: Pixels
+    height: Pixels
+    format: str = Field(description="`png`, `webp` or `jpeg`")
+    path: str = Field(description="its key in the store")
 
 
 class TimingsBody(Body):
     """How long each step took, in milliseconds."""
 
-    queued: int
-    fetch: int
-    render: int
-    encode: int
-    upload: int
+    queued: Count = Field(description="from the submission to the attempt that succeeded")
+    fetch: Count
+    render: Count
+    encode: Count
+    upload: Count
 
 
 class ColorwayErrorBody(Body):
-    """Why an attempt failed, in the words of problem+json."""
+    """Why the last attempt failed, in the words of problem+json."""
 
-    code: str
-    detail: str
-    phase: str | None = None
-    attempt: int | None = None
+    code: str = Field(
+        description="the kind of error, for programs; `/problems` lists them, more may be added",
+        json_schema_extra={"x-extensible-enum": list(COLORWAY_ERRORS)},
+    )
+    detail: str = Field(description="what went wrong, for people")
+    phase: str | None = Field(
+        default=None, description="`fetch`, `decode`, `render`, `encode` or `upload`, where known"
+    )
+    attempt: int | None = Field(default=None, description="which attempt it was, from 1")
 
 
 class ColorwayBody(Body):
     """One source image in one palette."""
 
-    key: str
+    key: str = Field(description="names it within its job")
     name: str
-    colors: list[str]
-    index: int
+    colors: list[str] = Field(description="as `#rrggbb`, in lower case")
+    index: Count = Field(description="its place in the submission, from 0")
     status: Status
-    cached: bool
-    attempts: int
-    image_url: str
-    thumbnail_url: str
-    result: ResultBody | None
+    cached: bool = Field(description="whether the picture was there before, and cost nothing")
+    attempts: Count = Field(description="how often it was begun")
+    image_url: Path = Field(description="leads to its picture once it is `completed`")
+    thumbnail_url: Path = Field(description="leads to the small picture")
+    result: ResultBody | None = Field(description="null unless it is `completed`")
     timings_ms: TimingsBody | None
-    error: ColorwayErrorBody | None
+    error: ColorwayErrorBody | None = Field(
+        description="why it failed, or, while it is `pending`, why it is tried again"
+    )
 
 
 class CountsBody(Body):
     """How many colorways are where; the five sum to `total`."""
 
-    total: int
-    pending: int
-    processing: int
-    completed: int
-    failed: int
-    cancelled: int
+    total: Count
+    pending: Count
+    processing: Count
+    completed: Count
+    failed: Count
+    cancelled: Count
 
 
 class StatsBody(Body):
     """Sums over the job's colorways."""
 
-    cached: int
-    attempts: int
-    retries: int
+    cached: Count = Field(description="how many were there before")
+    attempts: Count
+    retries: Count = Field(description="attempts beyond each colorway's first")
     render_seconds: float
     upload_seconds: float
-    bytes: int
+    bytes: Count = Field(description="of all finished pictures")
+
+
+class RenderBody(Body):
+    """How the job is recoloured, every default filled in."""
+
+    strength: float
+    preserve_luminance: bool
+    engine_version: str = Field(description="rises whenever the same request looks different")
+
+
+class OutputBody(Body):
+    """What files the job makes, every default filled in."""
+
+    format: OutputFormat
+    quality: int
+    lossless: bool
+    max_edge: int | None
+    thumbnail_edge: int
 
 
 class LinksBody(Body):
     """Where to go from here."""
 
-    self: str
-    colorways: str
-    archive: str
+    self: Path
+    colorways: Path
+    archive: Path
 
 
 class JobSummary(Body):
     """A job as the list has it: what its body says, but for what takes a look at every colorway."""
 
     id: UUID
-    object: str = "job"
-    version: int
+    object: Literal["job"] = "job"
+    version: Count = Field(description="rises with every visible change")
     status: JobStatus
-    done: bool
-    progress_percent: int
-    eta_seconds: int | None
+    done: bool = Field(description="whether every colorway has ended: the one thing to loop on")
+    progress_percent: Annotated[int, _shown(minimum=0, maximum=100)] = Field(
+        description="rounded down; 100 means `done`"
+    )
+    eta_seconds: int | None = Field(description="seconds left at the pace so far; null: unknown")
     counts: CountsBody
     image: ImageBody
-    render: dict[str, Any]
-    output: dict[str, Any]
+    render: RenderBody
+    output: OutputBody
     priority: Priority
-    on_error: str
-    reuse: str
-    metadata: dict[str, str]
+    on_error: OnError
+    reuse: Reuse
+    metadata: dict[str, str] = Field(description="yours, as you sent it")
     created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    expires_at: datetime
+    started_at: datetime | None = Field(description="of its first colorway")
+    finished_at: datetime | None = Field(description="of its last colorway; null until `done`")
+    expires_at: datetime = Field(description="its pictures can be fetched until then")
     links: LinksBody
 
 
 class JobPage(Body):
-    """Some jobs, the newest first, and where the next ones are."""
+    """Some jobs, the newest first."""
 
-    object: str = "list"
+    object: Literal["list"] = "list"
     data: list[JobSummary]
-    next: str | None
+    next: Path | None = Field(description="the path of the next page; null on the last")
 
 
 class JobBody(JobSummary):
     """A job; the same for POST and GET."""
 
     stats: StatsBody
-    colorways: list[ColorwayBody]
-    colorways_next: str | None
+    colorways: list[ColorwayBody] = Field(description="the first 100, as they were submitted")
+    colorways_next: Path | None = Field(description="the path of the rest; null: there is none")
 
 
 class ColorwayPage(Body):
-    """Some colorways of a job, and where the next ones are."""
+    """Some colorways of a job, in the order of their submission."""
 
-    object: str = "list"
+    object: Literal["list"] = "list"
     data: list[ColorwayBody]
-    next: str | None
+    next: Path | None = Field(description="the path of the next page; null on the last")
 
 
 def image_body(row: Record) -> ImageBody:
@@ -221,8 +277,8 @@ def _in_short(
             cancelled=progress.cancelled,
         ),
         "image": image_body(image),
-        "render": job.render,
-        "output": job.output,
+        "render": RenderBody(**job.render),
+        "output": OutputBody(**job.output),
         "priority": job.priority,
         "on_error": job.on_error,
         "reuse": job.reuse,

@@ -10,8 +10,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import structlog
-from flask import Blueprint, Response, redirect, request
-from werkzeug.wrappers import Response as AnyResponse
+from flask import Blueprint, Response, request
 
 from colorway.errors import Conflict, Flaw, Gone, NotFound
 from colorway.image_keys import thumbnail_key
@@ -67,7 +66,7 @@ def colorway_routes(
         return json_answer(colorway_body(job, row))
 
     @routes.get("/<uuid:job>/colorways/<key>/image")
-    def image(job: UUID, key: str) -> AnyResponse:
+    def image(job: UUID, key: str) -> Response:
         account = caller_of(ledger, request, "read").account
         wants_thumbnail = _thumbnail_wanted()
         with ledger.reading() as session:
@@ -81,7 +80,7 @@ def colorway_routes(
         _require_picture(stored, row.rendition_id)
         name = f"{key}{PurePosixPath(stored).suffix}"
         link = store.signed_url(stored, expires_in=links_work_for, download_name=name)
-        return redirect(link, code=307)
+        return Response(status=307, headers={"Location": link})  # redirect() would add a page
 
     def _require_picture(stored: str, rendition: UUID) -> None:
         """Raise Conflict where a link would lead to nothing; the reconciler sees to it next."""

@@ -3,65 +3,69 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from colorway.fingerprint import ENGINE_VERSION
-from colorway.job import Priority
-from dispatcher.api.bodies import Body
+from colorway.job import OnError, Priority, Reuse
+from dispatcher.api.bodies import Body, Count, OutputBody, Pixels, RenderBody, Sha256
 from dispatcher.estimates import Estimate
 
 
 class EstimatedImageBody(Body):
-    """The source; `id` is null where it came along and is new, `frames` until one is decoded."""
+    """The source that the job would have."""
 
-    id: UUID | None
-    sha256: str
-    width: int
-    height: int
+    id: UUID | None = Field(description="null where the picture came along and is new")
+    sha256: Sha256
+    width: Pixels
+    height: Pixels
     format: str
-    frames: int | None
-    bytes: int
+    frames: int | None = Field(description="null until a worker has decoded it")
+    bytes: Count
 
 
 class EstimatedCountsBody(Body):
-    """How many colorways there would be, how many are `cached`, and how many would be rendered."""
+    """How many colorways there would be."""
 
-    total: int
-    cached: int
-    to_render: int
+    total: Count
+    cached: Count = Field(description="of which you have equal pictures already")
+    to_render: Count
 
 
 class EstimatedColorwayBody(Body):
-    """One palette; `cached` where you have an equal picture already, and did not forbid its use."""
+    """One palette of the job."""
 
     key: str
     name: str
     colors: list[str]
-    index: int
-    cached: bool
+    index: Count
+    cached: bool = Field(
+        description="whether you have an equal picture already, and did not forbid its use"
+    )
 
 
 class EstimateBody(Body):
-    """What a submission of the same would make.
+    """What a submission of the same would make, told from your own last jobs."""
 
-    `seconds` (until the job is done) and `bytes` (of all its pictures, without thumbnails) are
-    told from your own last jobs, so many of them each; null where none of them tells anything.
-    Pictures of which there are equal ones count with the bytes that these have.
-    """
-
-    object: str = "estimate"
+    object: Literal["estimate"] = "estimate"
     counts: EstimatedCountsBody
-    seconds: float | None
-    seconds_from_jobs: int
-    bytes: int | None
-    bytes_from_jobs: int
+    seconds: float | None = Field(
+        description="until the job is done; null where none of your jobs tells anything"
+    )
+    seconds_from_jobs: Count = Field(description="how many of your jobs tell that")
+    bytes: Count | None = Field(
+        description="of all its pictures, without thumbnails; those that are there already count"
+        " as what they have; null where none of your jobs tells anything"
+    )
+    bytes_from_jobs: Count = Field(description="how many of your jobs tell that")
     image: EstimatedImageBody
-    render: dict[str, Any]
-    output: dict[str, Any]
+    render: RenderBody
+    output: OutputBody
     priority: Priority
-    on_error: str
-    reuse: str
+    on_error: OnError
+    reuse: Reuse
     metadata: dict[str, str]
     colorways: list[EstimatedColorwayBody]
 
@@ -78,8 +82,8 @@ def estimate_body(found: Estimate) -> EstimateBody:
         bytes=None if size.value is None else round(size.value),
         bytes_from_jobs=size.jobs,
         image=EstimatedImageBody(id=found.image, frames=found.frames, **asdict(found.source)),
-        render=asdict(wanted.render) | {"engine_version": ENGINE_VERSION},
-        output=asdict(wanted.output),
+        render=RenderBody(**asdict(wanted.render), engine_version=ENGINE_VERSION),
+        output=OutputBody(**asdict(wanted.output)),
         priority=wanted.priority,
         on_error=wanted.on_error,
         reuse=wanted.reuse,

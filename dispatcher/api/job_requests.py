@@ -1,154 +1,40 @@
-"""Untrusted JSON → JobRequest, or the keys to retry. What is wrong is told at once, with pointers.
-
-The models are strict about names (a typo in `pallettes` must never cost a render) and are the
-source of the OpenAPI document's request schemas.
-"""
+"""Untrusted JSON → JobRequest, or the keys to retry. All that is wrong is told, with pointers."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import ValidationError
 
 from colorway.errors import Flaw, InvalidRequest, Malformed
-from colorway.job import (
-    JobRequest,
-    OnError,
-    OutputFormat,
-    OutputOptions,
-    PaletteOrder,
-    Priority,
-    RenderOptions,
-    Reuse,
+from colorway.job import JobRequest, OutputOptions, PaletteOrder, RenderOptions
+from colorway.palette import Palette, is_key
+from dispatcher.api.documents import (
+    BY_ID,
+    BY_URL,
+    ImageRef,
+    ImageUrl,
+    JobIn,
+    JobPart,
+    Model,
+    RetryIn,
 )
-from colorway.palette import KEY_PATTERN, MAX_COLORS, MAX_NAME, MIN_COLORS, Palette, is_key
-from dispatcher.remote_image.source_url import MAX_LENGTH, URL_PATTERN
 
 UPLOADED = UUID(int=0)
 """Stands for the picture in the request's own `image` part, or at a URL, until it is recorded."""
 
-MAX_METADATA = 20
-MAX_METADATA_VALUE = 500
-MAX_EDGE = 16_383
-
-MOST_KEYS = 500
-"""So many colorways of a job can be named in one call."""
-
 MOST_FLAWS = 10_000
 """So many are listed; 500 palettes of 16 colours have room for no more."""
-
-IDEMPOTENCY_KEY_PATTERN = r"^[ -~]{1,255}$"
 
 _IN_FRAGMENT = "~!$&'()*+,;=:@"
 
 
-_NO_NUL = r"^[^\x00]*$"  # Postgres takes any character in a text but this one
-Color = Annotated[
-    str,
-    # described here, checked by Palette
-    Field(examples=["#88c0d0"], json_schema_extra={"pattern": "^#([0-9a-fA-F]{3}){1,2}$"}),
-]
-MetadataKey = Annotated[str, Field(min_length=1, max_length=64, pattern=_NO_NUL)]
-MetadataValue = Annotated[str, Field(max_length=MAX_METADATA_VALUE, pattern=_NO_NUL)]
-
-
-class Model(BaseModel):
-    """What every request body shares: no unknown fields, no numbers in quotes."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
 AnyModel = TypeVar("AnyModel", bound=Model)
-
-
-class ImageRef(Model):
-    """A source that was uploaded before."""
-
-    id: UUID
-
-
-class ImageUrl(Model):
-    """A source to be fetched from the public internet, by https."""
-
-    url: Annotated[
-        str,
-        # described here, checked by UrlRules
-        Field(
-            examples=["https://cdn.example/base.png"],
-            json_schema_extra={"format": "uri", "maxLength": MAX_LENGTH, "pattern": URL_PATTERN},
-        ),
-    ]
-
-
-_BY_ID, _BY_URL = "[id]", "[url]"  # in brackets, for pydantic puts them into the place of a flaw
-
-
-def _named_by(image: Any) -> str | None:
-    names = {"id": _BY_ID, "url": _BY_URL}
-    given = [by for name, by in names.items() if isinstance(image, dict) and name in image]
-    return given[0] if len(given) == 1 else None
-
-
-Image = Annotated[
-    Annotated[ImageRef, Tag(_BY_ID)] | Annotated[ImageUrl, Tag(_BY_URL)],
-    Discriminator(
-        _named_by,
-        custom_error_type="one_of",
-        custom_error_message='name the picture by {{"id": "…"}} or by {{"url": "…"}}, just one',
-    ),
-]
-
-
-class PaletteIn(Model):
-    """One palette; `key` names its colorway within the job and defaults to a slug of `name`."""
-
-    key: str | None = Field(default=None, pattern=KEY_PATTERN)
-    name: str = Field(min_length=1, max_length=MAX_NAME, pattern=_NO_NUL)
-    colors: list[Color] = Field(min_length=MIN_COLORS, max_length=MAX_COLORS)
-
-
-class RenderIn(Model):
-    """How to recolour; `strength` 0 leaves the source as it is."""
-
-    strength: float = Field(default=1.0, ge=0, le=1, allow_inf_nan=False)
-    preserve_luminance: bool = True
-
-
-class OutputIn(Model):
-    """What file to make; `quality` counts where it is lossy, edges are pixels."""
-
-    format: OutputFormat = "png"
-    quality: int = Field(default=90, ge=1, le=100)
-    lossless: bool = True
-    max_edge: int | None = Field(default=None, ge=16, le=MAX_EDGE)
-    thumbnail_edge: int = Field(default=320, ge=16, le=1024)
-
-
-class JobIn(Model):
-    """A job: one image in several palettes. `image` is left out where it is a part of its own."""
-
-    image: Image | None = None
-    palettes: list[PaletteIn] = Field(min_length=1)
-    render: RenderIn = RenderIn()
-    output: OutputIn = OutputIn()
-    priority: Priority = Priority.NORMAL
-    on_error: OnError = "continue"
-    reuse: Reuse = "cache"
-    metadata: dict[MetadataKey, MetadataValue] = Field(default={}, max_length=MAX_METADATA)
-
-
-class RetryIn(Model):
-    """Which colorways to retry; left out, all that failed or were cancelled."""
-
-    keys: Annotated[
-        list[str] | None,
-        Field(min_length=1, max_length=MOST_KEYS, json_schema_extra={"uniqueItems": True}),
-    ] = None
 
 
 def parse_job_request(
@@ -162,18 +48,17 @@ def parse_job_request(
     document = _read_json(body)
     flaws = _flaws_of_image(document, with_upload=with_upload)
     flaws += _flaws_of_count(document, max_palettes)
-    wanted = None
+    wanted: JobIn | JobPart | None = None
     try:
-        wanted = JobIn.model_validate_json(body)
+        wanted = (JobPart if with_upload else JobIn).model_validate_json(body)
         orders, more = _orders([(p.key, p.name, p.colors) for p in wanted.palettes])
     except ValidationError as error:
-        flaws += _flaws_of_fields(error)
+        flaws += _not_told(flaws, _flaws_of_fields(error))
         # what is whole is still looked at, so that all that is wrong is told at once
         orders, more = _orders(_readable_palettes(document))
     if flaws or more:
         more += _flaws_of_url(document, check_url)
-    told = {flaw.pointer for flaw in flaws}
-    flaws += [flaw for flaw in more if flaw.pointer not in told]
+    flaws += _not_told(flaws, more)
     if flaws or wanted is None:
         raise InvalidRequest(_summary(flaws), flaws=tuple(flaws[:MOST_FLAWS]))
     return JobRequest(
@@ -261,6 +146,12 @@ def _readable(palette: Any) -> tuple[str | None, str, list[str]] | None:
     return key, name, colors
 
 
+def _not_told(told: Sequence[Flaw], flaws: Sequence[Flaw]) -> list[Flaw]:
+    """Return those of the flaws that are in places of which nothing was told yet."""
+    places = {flaw.pointer for flaw in told}
+    return [flaw for flaw in flaws if flaw.pointer not in places]
+
+
 def _flaws_of_image(document: Any, *, with_upload: bool) -> list[Flaw]:
     given = document.get("image") if isinstance(document, dict) else None
     if with_upload and given is not None:
@@ -309,7 +200,7 @@ def _flaws_of_fields(error: ValidationError) -> list[Flaw]:
     ]
 
 
-_NO_PLACE = {"[key]", _BY_ID, _BY_URL}
+_NO_PLACE = {"[key]", BY_ID, BY_URL}
 """What pydantic adds to a place: its word for a dict's key, and ours for one kind of image."""
 
 

@@ -30,12 +30,9 @@ from dispatcher.api.calls import (
     refuse_unknown_parameters,
     utc_now,
 )
+from dispatcher.api.documents import IDEMPOTENCY_KEY_PATTERN
 from dispatcher.api.estimates import estimate_body
-from dispatcher.api.job_requests import (
-    IDEMPOTENCY_KEY_PATTERN,
-    parse_job_request,
-    parse_retry_request,
-)
+from dispatcher.api.job_requests import parse_job_request, parse_retry_request
 from dispatcher.api.uploads import Uploads, is_multipart
 from dispatcher.api.waiting import Waiting, wait_preferred
 from dispatcher.estimates import estimate

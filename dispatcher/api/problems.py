@@ -2,67 +2,62 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import structlog
 from flask import Flask, Response, g, request
 from gunicorn.http.errors import ParseException
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.exceptions import HTTPException
-from werkzeug.http import HTTP_STATUS_CODES
 
 from colorway.errors import Flaw, Refused, TryLater
+from dispatcher.api.problem_kinds import KINDS
 
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 _CODES = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}
-_TITLES = {
-    "validation": "The request is not valid",
-    "malformed": "The request cannot be read",
-    "request-timeout": "The request came too slowly",
-    "unauthenticated": "An API key is needed",
-    "not-found": "There is no such thing",
-    "not-ready": "Not ready yet",
-    "not-done": "Not done yet",
-    "expired": "It has expired",
-    "in-use": "Something refers to it",
-    "slot-filled": "Something lies there already",
-    "source-blocked": "No picture is fetched from there",
-    "source-unreachable": "The picture could not be fetched",
-    "nothing-to-retry": "Nothing to retry",
-    "idempotency-in-progress": "The same request is under way",
-    "idempotency-mismatch": "The key belongs to another request",
-    "rate-limited": "Too many requests",
-    "quota-exceeded": "More than the account's quota",
-    "unavailable": "Not available right now",
-    "internal": "Something broke on our side",
-}
 
 
 class FlawBody(BaseModel):
-    """One thing wrong: where (in the job document, or which query parameter), and what."""
+    """One thing wrong: where, and what. Exactly one of `pointer` and `parameter` is there."""
 
     model_config = ConfigDict(extra="forbid")
 
-    pointer: str | None = None
-    parameter: str | None = None
-    code: str
-    detail: str
+    pointer: str | None = Field(
+        default=None,
+        description="where in the JSON document: a JSON Pointer (RFC 6901) as a URI fragment",
+        examples=["#/palettes/3/colors/1"],
+    )
+    parameter: str | None = Field(default=None, description="which parameter of the query")
+    code: str = Field(
+        description="the kind of flaw, for programs; more may be added", examples=["color-syntax"]
+    )
+    detail: str = Field(description="what is wrong and what would be right, for people")
 
 
 class ProblemBody(BaseModel):
-    """A problem in the terms of RFC 9457, with our `code` to branch on."""
+    """A problem in the terms of RFC 9457. Branch on `code`; if you do not know it, on `status`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    code: str
-    retryable: bool
-    request_id: str | None = None
-    errors: list[FlawBody] | None = None
+    type: str = Field(description="the page that explains this kind of problem")
+    title: str = Field(description="the kind of problem, in words; always the same for a `code`")
+    status: int = Field(description="the HTTP status, once more")
+    detail: str = Field(description="what went wrong this time, for people; do not parse it")
+    instance: str = Field(description="the path that was called")
+    code: str = Field(
+        description="the kind of problem, for programs; more may be added",
+        json_schema_extra={"x-extensible-enum": list(KINDS)},
+    )
+    retryable: bool = Field(
+        description="whether the same request, sent later, may succeed by itself"
+    )
+    request_id: str | None = Field(default=None, description="the same as `X-Request-Id`")
+    errors: list[FlawBody] | None = Field(
+        default=None, description="everything that is wrong with the request, where that is known"
+    )
 
 
 def show_problems(app: Flask) -> None:
@@ -147,7 +142,7 @@ def problem_body(
     """Return the JSON of a problem, also of one that no app ever saw; `root` is our URL."""
     body = ProblemBody(
         type=f"{root}problems/{code}",
-        title=_TITLES.get(code) or HTTP_STATUS_CODES.get(status, "Error"),
+        title=KINDS[code].title,
         status=status,
         detail=detail,
         instance=instance,
@@ -157,6 +152,23 @@ def problem_body(
         errors=[_flaw_body(flaw) for flaw in flaws] or None,
     )
     return body.model_dump_json(exclude_none=True)
+
+
+def example_of(code: str) -> Any:
+    """Return a problem of this kind, as a JSON value."""
+    kind = KINDS[code]
+    return json.loads(
+        problem_body(
+            kind.status,
+            code,
+            kind.detail,
+            kind.flaws,
+            root="https://colorway.example/",
+            instance=kind.instance,
+            request_id="01a21914-a7f1-7286-81af-ba358c1b0cad",
+            retryable=kind.retry != "never",
+        )
+    )
 
 
 def _flaw_body(flaw: Flaw) -> FlawBody:

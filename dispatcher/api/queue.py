@@ -4,44 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
 
 from flask import Blueprint, Response, request
+from pydantic import Field
 
 from colorway.ledger.connection import Ledger
 from colorway.ledger.queue_stats import QueueStats, queue_stats
 from dispatcher.api.authentication import caller_of
-from dispatcher.api.bodies import Body
+from dispatcher.api.bodies import Body, Count
 from dispatcher.api.calls import json_answer, refuse_unknown_parameters, utc_now
 
 
 class DepthBody(Body):
     """Pending colorways by priority: each has a queue of its own."""
 
-    high: int
-    normal: int
-    low: int
+    high: Count
+    normal: Count
+    low: Count
 
 
 class QueueStatsBody(Body):
-    """The queue at one instant, all accounts together.
+    """The queue at one instant, all accounts together."""
 
-    `oldest_pending_seconds` have passed since the pending colorway that waits longest was ordered
-    or reopened; null where none waits. The rate is that of the last five minutes. `stalled` are
-    those of `processing` whose worker is gone, `undelivered` tasks the queue has not been told.
-    `drift` is what the reconciler found at `reconciled_at`, and must be 0; null before its first
-    round.
-    """
-
-    object: str = "queue_stats"
+    object: Literal["queue_stats"] = "queue_stats"
     at: datetime
     depth: DepthBody
-    processing: int
-    stalled: int
-    oldest_pending_seconds: float | None
-    completed_per_minute: float
-    failed_last_hour: int
-    undelivered: int
-    drift: int | None
+    processing: Count
+    stalled: Count = Field(description="those of `processing` whose worker is gone")
+    oldest_pending_seconds: float | None = Field(
+        description="since the pending colorway that waits longest was ordered or reopened; null"
+        " where none waits"
+    )
+    completed_per_minute: float = Field(description="over the last five minutes")
+    failed_last_hour: Count
+    undelivered: Count = Field(description="tasks that the queue has not been told yet")
+    drift: int | None = Field(
+        description="jobs whose counters were wrong at `reconciled_at`: it must be 0; null before"
+        " the first reconciliation"
+    )
     reconciled_at: datetime | None
 
 

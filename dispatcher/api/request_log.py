@@ -32,9 +32,6 @@ def log_requests(app: Flask, metrics: RequestMetrics) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.request_id
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        # an account's data, which the next moment may change; a 304 costs next to nothing
-        response.headers.setdefault("Cache-Control", "private, no-cache")
         seconds = perf_counter() - g.began
         route = request.url_rule.rule if request.url_rule else "unknown"
         # callers may invent methods, and each would be a time series of its own

@@ -15,6 +15,8 @@ from colorway.ledger.queue_stats import QueueStats, queue_stats
 from colorway.oidc import CallerCheck
 from colorway.telemetry.metrics import RequestMetrics
 from dispatcher.api.authentication import caller_of
+from dispatcher.api.bodies import HealthBody, ReadyBody
+from dispatcher.api.calls import json_answer
 from dispatcher.delivery import CHUNK, Delivery
 from dispatcher.reconciler import Reconciler
 
@@ -31,12 +33,12 @@ def upkeep_routes(
 
     @routes.get("/health")
     def health() -> Response:
-        return jsonify(status="ok")
+        return json_answer(HealthBody())
 
     @routes.get("/ready")
     def ready() -> Response:
         ledger.check()  # the queue may be away: jobs are accepted all the same
-        return jsonify(status="ready")
+        return json_answer(ReadyBody())
 
     @routes.get("/metrics")
     def show_metrics() -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urljoin
 from uuid import UUID
 
@@ -11,21 +11,26 @@ from pydantic import Field
 
 from colorway.image_store import UploadSlot
 from dispatcher.api.bodies import Body
-from dispatcher.api.job_requests import Model, read_model
+from dispatcher.api.documents import WHOLE, Model
+from dispatcher.api.job_requests import read_model
 from dispatcher.api.uploads import PICTURE
 from dispatcher.slots import Announcement
 from dispatcher.spool import Limit
 
 
 class SlotIn(Model):
-    """A source that will be put into an upload slot; `bytes` is its exact size.
+    """A source that will be put into an upload slot. What it is, is found in its bytes."""
 
-    `filename` is for the log alone. What the picture is, is found in its bytes.
-    """
-
-    filename: str = Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")
-    bytes: int = Field(ge=1)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    filename: str = Field(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="for the log alone",
+    )
+    bytes: Annotated[int, Field(ge=1), WHOLE] = Field(description="its exact size")
+    sha256: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="of the file, in hex: `sha256sum` prints it"
+    )
     content_type: Literal[
         "image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "image/tiff"
     ]
@@ -35,15 +40,15 @@ class SlotUploadBody(Body):
     """How to put the picture: this method, to this URL, with these headers, each exactly so."""
 
     method: str
-    url: str
+    url: Annotated[str, Field(json_schema_extra={"format": "uri"})]
     headers: dict[str, str]
     expires_at: datetime
 
 
 class SlotBody(Body):
-    """An upload slot; its id will be the image's, unless the same bytes come in before."""
+    """An upload slot: one picture, put there once, straight into the store."""
 
-    id: UUID
+    id: UUID = Field(description="will be the image's, unless the same bytes come in before")
     object: Literal["upload_slot"] = "upload_slot"
     upload: SlotUploadBody
 

@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
-from dispatcher.api.problems import MEDIA_TYPE, ProblemBody
-
-Schema = dict[str, Any]
+from colorway.ledger.accounts import Scope
+from dispatcher.api.openapi.headers import Schema, header, refer
+from dispatcher.api.problem_kinds import KINDS
+from dispatcher.api.problems import MEDIA_TYPE, ProblemBody, example_of
 
 SCHEMA = "#/components/schemas/{model}"
+_PROBLEM_EXAMPLE = "#/components/examples/{code}"
 
-PROBLEMS = {
-    400: "The request cannot be read",
-    401: "No API key, or one that is not known",
-    403: "The API key lacks the scope",
-    404: "There is no such thing, or it is another account's",
-    408: "The request came too slowly",
-    409: "The state of things does not allow this now; `code` says which",
-    410: "It was here, and has expired",
-    413: "Too large",
-    415: "A media type that is not read here",
-    422: "Not valid; `errors` lists everything at once",
-    429: "Too many requests, or more than the account's quota; `code` says which",
-    503: "Not available right now; try again after `Retry-After` seconds",
+_FOR_ALL = ("malformed", "media-type")
+"""What any call may answer, whatever it reads: the head of a request is looked at first."""
+
+_WITH_KEY = ("unauthenticated", "forbidden", "rate-limited", "unavailable")
+"""What any call that needs a key may answer."""
+
+TIME: Schema = {"type": "string", "format": "date-time"}
+BYTES: Schema = {
+    "type": "string",
+    "format": "binary",
+    "contentMediaType": "application/octet-stream",
 }
-_ALWAYS = (400, 401, 403, 415, 429)
-_NOBODY = 401  # whose rate could be told here?
-_RETRYABLE = (409, 429, 503)
-
-RATE_LIMIT_HEADERS = {
-    "RateLimit-Policy": {
-        "description": "How often this API key may call this process: `q` times in `w` seconds",
-        "schema": {"type": "string"},
-        "example": '"default";q=6000;w=60',
-    },
-    "RateLimit": {
-        "description": "What is left of that: `r` calls, until `t` seconds from now",
-        "schema": {"type": "string"},
-        "example": '"default";r=5999;t=59',
-    },
-}
-
-GONE: Schema = {"description": "It is gone"}
-TIME: Schema = {"type": "string", "format": "date-time", "description": "Exclusive"}
-BYTES: Schema = {"type": "string", "contentMediaType": "application/octet-stream"}
 
 
 def call(
@@ -54,60 +34,95 @@ def call(
     summary: str,
     answers: Mapping[int, Schema],
     *,
-    problems: tuple[int, ...] = (404,),
+    description: str,
+    scope: Scope,
+    problems: tuple[str, ...] = ("not-found",),
     parameters: list[Schema] | None = None,
     body: Schema | None = None,
     needs_body: bool = True,
 ) -> Schema:
-    """Return a call that needs an API key."""
-    said: Schema = {"operationId": operation, "summary": summary}
+    """Return a call that needs an API key of this scope; `problems` are codes."""
+    said: Schema = {
+        "operationId": operation,
+        "summary": summary,
+        "description": f"{description}\n\nThe API key needs the scope `{scope}`.",
+        "security": [{"api_key": [scope]}],
+    }
     if parameters:
         said["parameters"] = parameters
     if body:
         said["requestBody"] = {"required": needs_body, "content": body}
-    may_be_slow = (408,) if 413 in problems else ()  # it reads a body
-    problems = (*_ALWAYS, *may_be_slow, *problems)
-    all_answers = {**answers} | {status: problem(status) for status in problems}
-    said["responses"] = {
-        str(status): answer if status == _NOBODY else _with_rate_limits(answer)
-        for status, answer in all_answers.items()
-    }
+    said["responses"] = _responses(answers, (*_WITH_KEY, *problems))
+    for status, answered in said["responses"].items():
+        if status != "401":  # whose rate could be told there?
+            answered["headers"] |= refer("RateLimit-Policy", "RateLimit")
     return said
 
 
-def open_call(operation: str, summary: str, *, problems: tuple[int, ...] = ()) -> Schema:
+def open_call(
+    operation: str,
+    summary: str,
+    answers: Mapping[int, Schema],
+    *,
+    description: str,
+    problems: tuple[str, ...] = (),
+) -> Schema:
     """Return a call that needs no API key."""
-    answer = {"description": "Yes", "content": {"application/json": {"schema": {"type": "object"}}}}
     return {
         "operationId": operation,
         "summary": summary,
-        "security": [],
-        "responses": {"200": answer} | {str(status): problem(status) for status in problems},
-    }
-
-
-def says(description: str, model: type[BaseModel]) -> Schema:
-    """Return an answer in JSON of this model."""
-    return {
         "description": description,
-        "content": {"application/json": {"schema": schema_of(model)}},
+        "security": [],
+        "responses": _responses(answers, problems),
     }
 
 
-def problem(status: int) -> Schema:
-    """Return the answer for a problem of this status."""
+def says(
+    description: str,
+    model: type[BaseModel],
+    *,
+    examples: Mapping[str, Any],
+    headers: Schema | None = None,
+    links: Schema | None = None,
+) -> Schema:
+    """Return an answer in JSON of this model; `examples` by what they show."""
+    content = {"application/json": {"schema": schema_of(model), "examples": _named(examples)}}
+    return answer(description, content, headers=headers, links=links)
+
+
+def answer(
+    description: str,
+    content: Schema | None = None,
+    *,
+    headers: Schema | None = None,
+    links: Schema | None = None,
+) -> Schema:
+    """Return an answer with these headers and those that every answer has."""
     said: Schema = {
-        "description": PROBLEMS[status],
-        "content": {MEDIA_TYPE: {"schema": schema_of(ProblemBody)}},
+        "description": description,
+        "headers": (headers or {}) | refer("X-Request-Id"),
     }
-    if status in _RETRYABLE:
-        said["headers"] = {"Retry-After": header("Where it is `retryable`: after so many seconds")}
+    if content:
+        said["content"] = content
+    if links:
+        said["links"] = links
     return said
 
 
-def _with_rate_limits(answer: Schema) -> Schema:
-    told = {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS}
-    return answer | {"headers": answer.get("headers", {}) | told}
+def takes(model: type[BaseModel], examples: Mapping[str, Any]) -> Schema:
+    """Return the content of a body in JSON of this model."""
+    return {"schema": schema_of(model), "examples": _named(examples)}
+
+
+def link(
+    operation: str, description: str, parameters: Mapping[str, str] | None = None, **more: Any
+) -> Schema:
+    """Return a link to the call that may come next, fed from the answer."""
+    return {
+        "operationId": operation,
+        "description": description,
+        "parameters": dict(parameters or {}),
+    } | more
 
 
 def schema_of(model: type[BaseModel]) -> Schema:
@@ -115,22 +130,56 @@ def schema_of(model: type[BaseModel]) -> Schema:
     return {"$ref": SCHEMA.format(model=model.__name__)}
 
 
-def in_path(name: str, *, uuid: bool = False) -> Schema:
+def in_path(name: str, description: str, schema: Schema, *, example: str) -> Schema:
     """Return a parameter of the path."""
-    schema = {"type": "string"} | ({"format": "uuid"} if uuid else {})
-    return {"name": name, "in": "path", "required": True, "schema": schema}
+    return _parameter("path", name, description, schema, example) | {"required": True}
 
 
-def in_query(name: str, schema: Schema) -> Schema:
+def in_query(name: str, description: str, schema: Schema, *, example: Any) -> Schema:
     """Return a parameter of the query."""
-    return {"name": name, "in": "query", "schema": schema}
+    return _parameter("query", name, description, schema, example)
 
 
-def in_header(name: str, description: str, schema: Schema) -> Schema:
+def in_header(name: str, description: str, schema: Schema, *, example: str) -> Schema:
     """Return a parameter among the headers."""
-    return {"name": name, "in": "header", "description": description, "schema": schema}
+    return _parameter("header", name, description, schema, example)
 
 
-def header(description: str) -> Schema:
-    """Return a header of an answer."""
-    return {"description": description, "schema": {"type": "string"}}
+def problem_examples() -> Schema:
+    """Return one problem of every kind, for the document's components."""
+    return {code: {"summary": code, "value": example_of(code)} for code in KINDS}
+
+
+def _responses(answers: Mapping[int, Schema], problems: Iterable[str]) -> Schema:
+    said = {str(status): answer for status, answer in answers.items()}
+    codes_by_status: dict[int, list[str]] = {}
+    for code in dict.fromkeys((*_FOR_ALL, *problems)):
+        codes_by_status.setdefault(KINDS[code].status, []).append(code)
+    return said | {
+        str(status): _problem(status, codes) for status, codes in sorted(codes_by_status.items())
+    }
+
+
+def _problem(status: int, codes: list[str]) -> Schema:
+    """Return the answer for problems of this status, which are of these kinds here."""
+    content = {
+        "schema": schema_of(ProblemBody),
+        "examples": {code: {"$ref": _PROBLEM_EXAMPLE.format(code=code)} for code in codes},
+    }
+    description = "; ".join(f"`{code}`: {KINDS[code].title}" for code in codes)
+    headers, retries = {}, {KINDS[code].retry for code in codes}
+    if status == 401:
+        headers = header("WWW-Authenticate", always=True)
+    elif retries != {"never"}:
+        headers = header("Retry-After", always=retries == {"always"})
+    return answer(description, {MEDIA_TYPE: content}, headers=headers)
+
+
+def _parameter(place: str, name: str, description: str, schema: Schema, example: Any) -> Schema:
+    # in the schema, because /docs would fill in an example that stands beside it
+    said = schema | {"examples": [example]}
+    return {"name": name, "in": place, "description": description, "schema": said}
+
+
+def _named(examples: Mapping[str, Any]) -> Schema:
+    return {name: {"value": value} for name, value in examples.items()}

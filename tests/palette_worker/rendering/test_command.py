@@ -16,7 +16,7 @@ from PIL import Image
 
 from colorway.errors import InvalidRequest
 from colorway.job import RenderOptions
-from dispatcher.api.job_requests import OutputIn, RenderIn
+from dispatcher.api.documents import OutputIn, RenderIn
 from palette_worker.rendering.__main__ import main
 from palette_worker.rendering.arguments import wanted
 from tests.databases import ROOT
