@@ -6,10 +6,10 @@ OUT ?= demo-output
 T ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test mutants fuzz chaos check fmt lock golden quality migrate migration
+.PHONY: help setup run demo test mutants fuzz fuzz-api chaos check fmt lock golden quality migrate migration
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
 setup: .venv/.installed ## make the virtual environment and install what is pinned
 
@@ -33,6 +33,9 @@ mutants: setup ## break a copy of the project in known ways, and see that the te
 fuzz: setup ## decode damaged files for SECONDS=60, from SEED=… or a new one; CASE=… again
 	$(BIN)/python -m tests.palette_worker.rendering.fuzz $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) 2>/dev/null
+
+fuzz-api: setup ## call the API as its document says, and as it does not, for SECONDS=60, from SEED=…
+	$(BIN)/python -m tests.api.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 chaos: setup ## kill, freeze and cut everything for MINUTES=1, from SEED=…; prove that nothing got lost
 	$(BIN)/python -m chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \
