@@ -6,10 +6,9 @@ from datetime import timedelta
 
 import pytest
 from flask import Request
-from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.test import EnvironBuilder
 
-from colorway.errors import TryLater
+from colorway.errors import TooLarge, TryLater
 from dispatcher.api.uploads import Uploads
 from tests.dispatcher.stage import (
     a_job_part,
@@ -212,7 +211,7 @@ def test_a_small_picture_needs_no_place(one_at_a_time):
 
 def test_a_large_picture_that_is_refused_gives_its_place_back(one_at_a_time):
     endless = a_request(b"x" * 3_000_001, of_known_length=False)
-    with pytest.raises(RequestEntityTooLarge), one_at_a_time.picture(endless):
+    with pytest.raises(TooLarge), one_at_a_time.picture(endless):
         pytest.fail("it was taken")
 
     with one_at_a_time.picture(a_request(LARGE)) as picture:
