@@ -84,7 +84,7 @@ class Fuzzer:
         return {
             (line["method"].lower(), line["route"], line["status"])
             for line in lines
-            if line["message"] == "request answered"
+            if line["message"] == "request answered" and "method" in line  # else it was no HTTP
         }
 
     def _write(self, name: str, text: str) -> None:
