@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Barrier
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Table, func, select
@@ -25,8 +26,12 @@ QUOTA = 10
 
 @pytest.fixture
 def narrow(ledger: Ledger, tmp_path: Path, idle_queue: LocalTasks) -> Iterator[Stage]:
-    """A dispatcher whose accounts may have ten colorways pending, on each database in turn."""
-    with on_stage(ledger, tmp_path, idle_queue.grpc_address, max_pending=QUOTA) as stage:
+    """A dispatcher whose accounts may have ten colorways pending, on each database in turn.
+
+    It has a connection for each of eight calls at once, or they would not meet in the ledger.
+    """
+    narrow = {"max_pending": QUOTA, "database_pool": 8}
+    with on_stage(ledger, tmp_path, idle_queue.grpc_address, **narrow) as stage:
         yield stage
 
 
@@ -201,13 +206,13 @@ def test_a_retry_locks_the_account_before_its_job_as_a_submission_does(
     with on_stage(postgres_ledger, tmp_path, idle_queue.grpc_address) as stage:
         image = stage.an_image()
         path = cancelled(stage, image, 1)
+        job = UUID(path.rpartition("/")[2])
 
         with ThreadPoolExecutor(1) as pool:
             with postgres_ledger.transaction() as session:
                 room_to_fill(session, stage.account, Quotas(1))
                 retrying = pool.submit(stage.post, f"{path}/retry")
                 wait_until_one_waits(watcher)
-                job = stage.get(path).json["id"]
                 find_job_to_write(session, stage.account, job)  # or this is a deadlock
             answer = retrying.result(timeout=10)
 
