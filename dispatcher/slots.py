@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from colorway.errors import (
@@ -32,7 +33,7 @@ from colorway.image_store import ImageStore, UploadSlot, is_stored
 from colorway.ledger.connection import Ledger
 from colorway.ledger.images import SourceFacts, find_image, image_with
 from colorway.ledger.quotas import Quotas, require_space
-from colorway.ledger.slots import confirm_slot, find_slot, record_slot
+from colorway.ledger.slots import awaited_bytes, confirm_slot, find_slot, record_slot
 from colorway.ledger.tables import Record
 from dispatcher.places import Places
 from dispatcher.spool import CHUNK, Limit, Spool
@@ -73,9 +74,12 @@ class Slots:
     def open(self, account: UUID, told: Announcement, *, now: datetime) -> tuple[UUID, UploadSlot]:
         """Return a new slot: the id that its image will have, and how to put it.
 
-        Raises TooMany if the image would be beyond what the account may store.
+        Raises TooMany if the image would be beyond what the account may store, together with what
+        its other slots await: nothing else limits what lies in slots.
         """
-        self._require_space(account, told.sha256, told.bytes)
+        with self.ledger.reading() as session:
+            awaited = awaited_bytes(session, account, now=now)
+            self._require_space(session, account, told.sha256, told.bytes, awaited=awaited)
         slot = uuid7()
         key = slot_key(account, slot)
         place = self.store.upload_slot(
@@ -107,7 +111,8 @@ class Slots:
             return image
         if told.expires_at <= now:
             raise Gone(f"the upload slot has expired: {told.expires_at:%F %T} UTC; ask for another")
-        self._require_space(account, told.sha256, told.bytes)
+        with self.ledger.reading() as session:
+            self._require_space(session, account, told.sha256, told.bytes)
         copy = source_key(account, told.sha256, uuid7())
         with self.places.take():
             try:
@@ -128,11 +133,12 @@ class Slots:
             self._drop(copy)
         return image
 
-    def _require_space(self, account: UUID, sha256: str, size: int) -> None:
+    def _require_space(
+        self, session: Session, account: UUID, sha256: str, size: int, *, awaited: int = 0
+    ) -> None:
         """Raise TooMany unless there is space for an image of these bytes, or it is known."""
-        with self.ledger.reading() as session:
-            if image_with(session, account, sha256) is None:
-                require_space(session, account, self.quotas, more=size)
+        if image_with(session, account, sha256) is None:
+            require_space(session, account, self.quotas, more=size, awaited=awaited)
 
     def _look(self, account: UUID, slot: UUID) -> tuple[Record, Record | None]:
         """Return the slot, and the image that it has become; raise NotFound without a slot."""

@@ -95,18 +95,24 @@ def room_to_fill(session: Session, account: UUID, otherwise: Quotas) -> Room:
     return _room(session, MAX_PENDING_TO_FILL, account, otherwise)
 
 
-def require_space(session: Session, account: UUID, otherwise: Quotas, *, more: int) -> None:
-    """Raise TooMany if the account stores too much, or would with so many bytes more."""
+def require_space(
+    session: Session, account: UUID, otherwise: Quotas, *, more: int, awaited: int = 0
+) -> None:
+    """Raise TooMany if the account stores too much, or would with so many bytes more.
+
+    `awaited` are bytes that may still come, and take their space before those.
+    """
     of_account = {"account": account}
     own = session.execute(MAX_STORED_BYTES, of_account).scalar_one()
     most = otherwise.max_stored_bytes if own is None else own
     if most is None:
         return
     stored = sum(int(session.execute(each, of_account).scalar_one()) for each in STORED_BYTES)
-    if stored + more > most:
+    if stored + awaited + more > most:
+        coming = f" {awaited:,} may still come into its upload slots," if awaited else ""
         raise TooMany(
-            f"this account stores {stored:,} of {most:,} bytes, and {more:,} would be added:"
-            " delete jobs, and images that no job uses"
+            f"this account stores {stored:,} of {most:,} bytes,{coming} and {more:,} would be"
+            " added: delete jobs, and images that no job uses"
         )
 
 

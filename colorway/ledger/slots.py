@@ -8,12 +8,12 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from colorway.errors import NotFound
 from colorway.ledger.images import SourceFacts, record_image
-from colorway.ledger.tables import Record, upload_slots
+from colorway.ledger.tables import Record, UtcDateTime, upload_slots
 
 _IS_IT = (
     upload_slots.c.id == bindparam("slot"),
@@ -21,6 +21,13 @@ _IS_IT = (
 )
 RECORD = insert(upload_slots)
 BY_ID = select(upload_slots).where(*_IS_IT)
+_AWAITED = func.sum(upload_slots.c.bytes).filter(upload_slots.c.image_id.is_(None))
+# What is confirmed is left out of the sum and not of the search, which shall go by the index on
+# expiry: SQLite would rather go through all slots that were ever left alone.
+AWAITED = select(func.coalesce(_AWAITED, 0)).where(
+    upload_slots.c.account_id == bindparam("account"),
+    upload_slots.c.expires_at > bindparam("now", type_=UtcDateTime),
+)
 CONFIRM = (
     update(upload_slots)
     .where(*_IS_IT)
@@ -62,6 +69,11 @@ def find_slot(session: Session, account: UUID, slot: UUID) -> Record:
     if row is None:
         raise _no_slot(slot)
     return row
+
+
+def awaited_bytes(session: Session, account: UUID, *, now: datetime) -> int:
+    """Return how many bytes may be, or come, in slots of the account that are not confirmed."""
+    return int(session.execute(AWAITED, {"account": account, "now": now}).scalar_one())
 
 
 def confirm_slot(

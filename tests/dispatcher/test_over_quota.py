@@ -10,7 +10,7 @@ from threading import Barrier
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, select, update
 from werkzeug.test import TestResponse
 
 from colorway.ledger.connection import Ledger
@@ -262,10 +262,29 @@ def test_no_slot_is_given_for_what_may_not_be_stored(stage_on_each):
     assert (refused.json["retryable"], rows_in(stage, upload_slots)) == (False, 0)
 
 
+def test_what_other_slots_await_takes_space_until_they_are_confirmed_or_expire(stage_on_each):
+    stage = stage_on_each
+    size = len(a_png())
+    with_quotas(stage, max_stored_bytes=2 * size)
+    slot = stage.a_slot(a_png())
+
+    stage.announce(a_png(1))
+    refused = stage.announce(a_png(2))
+    stage.confirm(slot)
+    still = stage.announce(a_png(2))
+    with stage.ledger.transaction() as session:
+        session.execute(update(upload_slots).values(expires_at=upload_slots.c.created_at))
+    later = stage.announce(a_png(2))
+
+    assert [refused.status_code, still.status_code, later.status_code] == [429, 429, 201]
+    assert f"stores 0 of {2 * size:,} bytes, {2 * size:,} may still" in refused.json["detail"]
+    assert f"stores {size:,} of {2 * size:,} bytes, {size:,} may" in still.json["detail"]
+
+
 def test_of_two_slots_for_the_same_space_one_becomes_an_image(stage_on_each):
     stage = stage_on_each
-    with_quotas(stage, max_stored_bytes=len(a_png()))
     first, second = [stage.a_slot(a_png(color)) for color in range(2)]
+    with_quotas(stage, max_stored_bytes=len(a_png()))
 
     accepted, refused = stage.confirm(first), stage.confirm(second)
     stage.client.delete(f"/v1/images/{accepted.json['id']}", headers=stage.headers)

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from colorway.errors import NotFound, TryLater
 from colorway.ledger.images import SourceFacts, find_image, find_image_to_write, record_image
 from colorway.ledger.removal import remove_image
-from colorway.ledger.slots import confirm_slot, find_slot, record_slot
+from colorway.ledger.slots import awaited_bytes, confirm_slot, find_slot, record_slot
 from colorway.ledger.tables import images, upload_slots
 from tests.builders import MINUTE, NOON, an_account, an_image, row_of
 from tests.colorway.ledger.test_lock_order import in_transaction, wait_until_one_waits
@@ -45,6 +45,19 @@ def test_a_slot_is_recorded_as_it_is(session):
     assert (row.sha256, row.bytes) == (BASE, 5_000_000_000)  # beyond 32 bits
     assert (row.created_at, row.expires_at) == (NOON, NOON + MINUTE)
     assert row.image_id is None
+
+
+def test_slots_await_what_was_told_until_they_are_confirmed_or_expire(session):
+    account = an_account(session)
+    a_slot(session, an_account(session))
+    confirmed, _ = a_slot(session, account), a_slot(session, account)
+
+    both = awaited_bytes(session, account, now=NOON)
+    confirm_slot(session, account, confirmed, "sources/base", FACTS, now=NOON)
+    one = awaited_bytes(session, account, now=NOON)
+    none = awaited_bytes(session, account, now=NOON + MINUTE)
+
+    assert (both, one, none) == (2 * FACTS.bytes, FACTS.bytes, 0)
 
 
 def test_another_accounts_slot_is_not_found(session):
