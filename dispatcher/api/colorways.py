@@ -61,6 +61,7 @@ def colorway_routes(
     @routes.get("/<uuid:job>/colorways/<key>")
     def colorway(job: UUID, key: str) -> Response:
         account = caller_of(ledger, request, "read").account
+        refuse_unknown_parameters()
         with ledger.reading() as session:
             row = progress.find_colorway(session, account, job, _key(key))
         return json_answer(colorway_body(job, row))

@@ -34,6 +34,7 @@ def image_routes(
     @routes.post("")
     def upload() -> Response:
         account = caller_of(intake.ledger, request, "submit").account
+        refuse_unknown_parameters()
         if request.mimetype == "application/json":
             return _announced(account)
         with uploads.picture(request) as picture:
@@ -50,6 +51,7 @@ def image_routes(
     @routes.get("/<uuid:image>")
     def show(image: UUID) -> Response:
         account = caller_of(intake.ledger, request, "read").account
+        refuse_unknown_parameters()
         with intake.ledger.reading() as session:
             row = find_image(session, account, image)
         return json_answer(image_body(row))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+from uuid import UUID
 
 import pytest
 
+from colorway.ledger.accounts import ALL_SCOPES
 from tests.dispatcher.stage import a_job_part, a_png, flaws_of, many_palettes, palettes
 
-IMAGE = {"id": "01980000-0000-7000-8000-000000000000"}
+NOBODY = UUID("01980000-0000-7000-8000-000000000000")
+IMAGE = {"id": str(NOBODY)}
 NORD = {"name": "Nord", "colors": ["#000000", "#ffffff"]}
 
 
@@ -290,7 +293,21 @@ def test_a_query_parameter_given_twice_is_refused(stage):
     assert flaws_of(answer) == {"limit": "twice"}
 
 
-def test_an_unknown_query_parameter_is_refused(stage):
-    answer = stage.post("/v1/jobs?dry_runn=true", json={"image": IMAGE, "palettes": [NORD]})
+def test_every_call_refuses_a_query_parameter_that_it_does_not_know(stage):
+    values = {"job": NOBODY, "image": NOBODY, "slot": NOBODY, "key": "nord"}
+    calls = [
+        (method, rule.build({name: values[name] for name in rule.arguments})[1])
+        for rule in stage.app.url_map.iter_rules()
+        if rule.rule.startswith("/v1/")
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    ]
 
-    assert flaws_of(answer) == {"dry_runn": "unknown"}
+    flaws = {
+        (method, path): flaws_of(
+            stage.client.open(f"{path}?dry_runn=1", method=method, headers=stage.a_key(*ALL_SCOPES))
+        )
+        for method, path in calls
+    }
+
+    assert ("POST", "/v1/images") in flaws
+    assert flaws == {call: {"dry_runn": "unknown"} for call in flaws}

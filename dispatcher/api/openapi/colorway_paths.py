@@ -93,6 +93,7 @@ def _show_colorway() -> Schema:
         },
         description="What became of one palette, by its key within the job.",
         scope="read",
+        problems=("not-found", "validation"),
         parameters=[JOB, _KEY],
     )
 

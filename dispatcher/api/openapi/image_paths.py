@@ -113,6 +113,7 @@ def _show_image() -> Schema:
         },
         description="Its size and format, as its bytes have them.",
         scope="read",
+        problems=("not-found", "validation"),
         parameters=[_IMAGE],
     )
 
