@@ -70,7 +70,7 @@ KINDS: Mapping[str, ProblemKind] = {
         "The method is not allowed",
         "The address exists, but does not know this method.",
         "The header `Allow` lists the methods it knows.",
-        "The method is not allowed for the requested URL.",
+        "this path takes GET, HEAD, OPTIONS, POST",
     ),
     "request-timeout": ProblemKind(
         408,

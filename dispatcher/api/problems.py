@@ -80,12 +80,17 @@ def show_problems(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
         status = error.code or 500
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         detail = error.description or ""
-        if status == 413 and request.max_content_length is not None:
+        if status == 404:
+            detail = "nothing is at this path; /docs lists those there are, and ids are UUIDs"
+        elif status == 405:
+            detail = f"this path takes {allowed}"
+        elif status == 413 and request.max_content_length is not None:
             detail = f"the body is too large; the limit is {request.max_content_length} bytes"
         answer = problem(status, _CODES.get(status, "malformed"), detail)
         if status == 405:
-            answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+            answer.headers["Allow"] = allowed
         return answer
 
     @app.errorhandler(ParseException)

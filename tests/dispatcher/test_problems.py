@@ -51,6 +51,13 @@ def test_a_method_not_allowed_names_those_that_are(stage):
     answer = stage.client.put("/v1/jobs")
 
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+    assert answer.json["detail"] == "this path takes GET, HEAD, OPTIONS, POST"
+
+
+def test_a_path_that_leads_nowhere_tells_where_the_others_are(stage):
+    answer = stage.client.get("/v1/jobs/not-a-uuid")
+
+    assert answer.json["detail"].startswith("nothing is at this path; /docs lists")
 
 
 def test_head_says_what_get_would_and_options_what_is_possible(stage):
