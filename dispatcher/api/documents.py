@@ -81,7 +81,7 @@ Image = Annotated[
     Discriminator(
         _named_by,
         custom_error_type="one_of",
-        custom_error_message='name the picture by {{"id": "…"}} or by {{"url": "…"}}, just one',
+        custom_error_message='name the picture by {"id": "…"} or by {"url": "…"}, just one',
     ),
 ]
 

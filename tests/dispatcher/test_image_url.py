@@ -223,6 +223,13 @@ def test_after_a_failure_the_key_is_free(stage_on_each, host):
     assert "Idempotency-Replayed" not in again.headers
 
 
+def test_how_to_name_a_picture_is_told_as_it_is_written(stage):
+    answered = stage.post_json({"image": "https://cdn.example/a.png", "palettes": palettes("nord")})
+
+    (flaw,) = answered.json["errors"]
+    assert flaw["detail"] == 'name the picture by {"id": "…"} or by {"url": "…"}, just one'
+
+
 @pytest.mark.parametrize(
     ("image", "flaws"),
     [
