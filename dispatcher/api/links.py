@@ -28,7 +28,8 @@ def link_routes(store: LocalFolderStore, uploads: Uploads) -> Blueprint:
         asked = request.args.get
         link = Link(key, asked("name", ""), asked("expires", ""), asked("signature", ""))
         body = store.open_link(link, now=datetime.now(UTC))
-        answer = send_file(body, mimetype=media_type, download_name=link.download_name)
+        name = link.download_name
+        answer = send_file(body, mimetype=media_type, download_name=name, conditional=False)
         answer.content_length = os.fstat(body.fileno()).st_size
         answer.headers["Cache-Control"] = IMMUTABLE
         return answer

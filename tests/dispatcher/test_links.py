@@ -32,6 +32,13 @@ def test_a_link_gives_the_picture_to_whoever_has_it(stage):
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_a_link_promises_no_ranges_for_it_gives_none(stage):
+    answer = stage.client.get(a_link(stage), headers={"Range": "bytes=0-1"}, buffered=True)
+
+    assert (answer.status_code, answer.data) == (200, b"pic")
+    assert "Accept-Ranges" not in answer.headers
+
+
 def test_a_link_can_be_asked_for_its_size_alone(stage):
     answer = stage.client.head(a_link(stage), buffered=True)
 
