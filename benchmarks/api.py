@@ -6,9 +6,11 @@ own share is some 0.1 ms of each. The bars are ratios; exit code 1 if one is mis
 
 - One caller after another: a job's status, the same unchanged (304), the queue's statistics, and
   /health, medians.
-- 5, 10, then 20 requests a second, a fourth of them submissions of small pictures and the others
-  polls, while two workers render a large job: no errors, and the 95th percentile beside that of the
-  empty route, which is called as often in the same seconds. Times run from when a request was due.
+- 5, 10, then 20 requests a second, a tenth of them submissions of small pictures and the others
+  polls, as of clients that look every two seconds at jobs which take twenty, while two workers
+  render a large job: no errors, and the 95th percentile beside that of the empty route, which is
+  called as often in the same seconds. Times run from when a request was due. The more of them
+  submit, the more the percentile is that of a submission: `--submissions 0.25` shows it.
 - A hundred clients in long-polls, as many of them held as the dispatcher holds: /health, the 95th
   percentile, beside that without them.
 
@@ -71,18 +73,21 @@ def main(
     jobs: Annotated[int, typer.Option(help="in the ledger before it begins")] = 100_000,
     rounds: Annotated[int, typer.Option(help="calls of each route, one after another")] = 300,
     seconds: Annotated[float, typer.Option(help="of each rate")] = 30.0,
+    submissions: Annotated[float, typer.Option(help="of the requests under load, 0 to 1")] = 0.1,
 ) -> None:
     """Measure, print, and judge."""
     missed: list[str] = []
     with postgres_server() as server, server.database() as url:
-        missed += _measured("Postgres", url, jobs, rounds, seconds)
-    missed += _measured("SQLite", None, jobs, rounds, seconds)
+        missed += _measured("Postgres", url, jobs, rounds, (seconds, submissions))
+    missed += _measured("SQLite", None, jobs, rounds, (seconds, submissions))
     for bar in missed:
         console.print(f"missed: {bar}", style="red")
     sys.exit(1 if missed else 0)
 
 
-def _measured(name: str, url: str | None, jobs: int, rounds: int, seconds: float) -> list[str]:
+def _measured(
+    name: str, url: str | None, jobs: int, rounds: int, load: tuple[float, float]
+) -> list[str]:
     """Measure on one database; return the bars that are missed."""
     with TemporaryDirectory(prefix="colorway-benchmark-") as folder:
         front_port, second_port = free_port(), free_port()
@@ -100,7 +105,7 @@ def _measured(name: str, url: str | None, jobs: int, rounds: int, seconds: float
                 front_port, [("127.0.0.1", machine.ports.worker), ("127.0.0.1", second_port)]
             )
             with _running(machine.worker, _another_worker(machine, second_port)):
-                missed += _under_load(server, seconds)
+                missed += _under_load(server, *load)
             front.close()
     return [f"{name}: {bar}" for bar in missed]
 
@@ -162,8 +167,8 @@ def _beside_long_polls(server: Server, job: UUID, rounds: int) -> list[str]:
     return [f"/health beside long-polls: {cost:.2f} x"] if cost > MAX_BESIDE_LONG_POLLS else []
 
 
-def _under_load(server: Server, seconds: float) -> list[str]:
-    load, missed = Load(server, encoded(photo(64, 48), "png")), []
+def _under_load(server: Server, seconds: float, submissions: float) -> list[str]:
+    load, missed = Load(server, encoded(photo(64, 48), "png"), submissions), []
     load.keep_workers_busy(encoded(photo(4000, 3000), "png"), _LARGE_JOB)
     table = _table(
         "under load, p95 ms", "submit", "poll", "both", "empty", "x empty", "bar", "errors"

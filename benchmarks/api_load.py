@@ -24,8 +24,6 @@ from benchmarks.line import EMPTY_ROUTE, Answer, Line
 
 _CALLERS = 40
 _PARTS = "multipart/form-data; boundary=limit"
-_SUBMISSIONS = 0.25
-"""Of the mixed requests; the others poll."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +56,10 @@ class Tally:
 class Load:
     """Small jobs, and looks at them, at a rate; beside them as many calls of the empty route."""
 
-    def __init__(self, server: Server, small_picture: bytes) -> None:
+    def __init__(self, server: Server, small_picture: bytes, submissions: float) -> None:
+        """So many of the mixed requests submit, from 0 to 1; the others poll."""
         self._server = server
+        self._submissions = submissions
         self._picture = small_picture
         self._own = threading.local()
         self._lines = ExitStack()
@@ -103,7 +103,7 @@ class Load:
         began = perf_counter()
         for number in range(int(rate * seconds)):
             due = began + number / rate
-            is_submission = not self._jobs or self._chance.random() < _SUBMISSIONS
+            is_submission = not self._jobs or self._chance.random() < self._submissions
             yield due, partial(self._submit if is_submission else self._poll, tally)
             yield due + 0.5 / rate, partial(self._call_empty_route, tally)
 

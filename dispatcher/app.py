@@ -18,6 +18,7 @@ from colorway.oidc import CallerCheck
 from colorway.telemetry.metrics import RequestMetrics
 from dispatcher.api.answer_headers import set_answer_headers
 from dispatcher.api.archive import archive_routes
+from dispatcher.api.authentication import calling_account
 from dispatcher.api.calls import refuse_what_is_misread
 from dispatcher.api.colorways import colorway_routes
 from dispatcher.api.images import image_routes
@@ -48,6 +49,9 @@ from dispatcher.web.pages import page_routes
 
 API_VERSION = "0.1.0"
 
+BURST = timedelta(seconds=2)
+"""So long a place is waited for: a burst of quick pictures passes, nobody waits for slow ones."""
+
 MAX_BODY = 64_000
 """Bytes of a request's body, on every route that does not set a limit of its own."""
 
@@ -67,6 +71,7 @@ class Machinery:
     queue: TaskQueue
     delivery: Delivery
     reconciler: Reconciler
+    uploads: Uploads
     stopping: Event
     """Set when the process is about to end: whoever waits for news is answered at once."""
 
@@ -113,13 +118,17 @@ def create_app(
         emails=settings.oidc_callers,
     )
     stopping = Event()
-    lounge = Places(max(1, settings.threads // 3), full="too many requests wait for news")
+    lounge = _places(settings.threads // 3, full="too many requests wait for news")
     waiting = Waiting(ledger, lounge, pause=stopping.wait)
-    parcels = Places(max(1, settings.threads // 4), full="too many archives are being sent")
+    parcels = _places(settings.threads // 4, full="too many archives are being sent")
     uploads = Uploads(
         max_bytes=settings.max_upload_bytes,
         max_pixels=settings.max_pixels,
-        at_once=settings.parallel_uploads,
+        places=_places(
+            settings.parallel_uploads,
+            full="too many pictures are being received at once",
+            wait_for=BURST,
+        ),
     )
 
     slots = Slots(
@@ -129,7 +138,7 @@ def create_app(
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(MAX_CONTENT_LENGTH=MAX_BODY, **COMPRESSION)
     app.url_map.merge_slashes = False  # its redirects would be the only answers in HTML
-    app.extensions["machinery"] = Machinery(ledger, queue, delivery, reconciler, stopping)
+    app.extensions["machinery"] = Machinery(ledger, queue, delivery, reconciler, uploads, stopping)
     app.extensions["pace"] = Pace(
         settings.receive_within, settings.receive_rate, settings.send_within
     )
@@ -161,9 +170,13 @@ def _remote_images(settings: Settings) -> RemoteImages:
             allow_http=settings.allow_http_sources,
             ports=frozenset(map(int, settings.source_ports.split(","))),
         ),
-        Places(
-            max(1, settings.threads // 4),
+        _places(
+            settings.threads // 4,
             full="too many pictures are being fetched at once",
-            wait_for=timedelta(seconds=2),  # a burst of quick hosts passes
+            wait_for=BURST,
         ),
     )
+
+
+def _places(count: int, *, full: str, wait_for: timedelta = timedelta(0)) -> Places:
+    return Places(max(1, count), full=full, wait_for=wait_for, whose=calling_account)

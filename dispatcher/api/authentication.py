@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import UTC, datetime
 
-from flask import Request
+from flask import Request, g
 from structlog.contextvars import bind_contextvars
 
 from colorway.errors import Forbidden, Unauthenticated
@@ -23,8 +24,15 @@ def caller_of(ledger: Ledger, request: Request, scope: Scope) -> Caller:
         raise Unauthenticated("send your API key as `Authorization: Bearer …`")
     with ledger.reading() as session:
         caller = caller_with(session, key.strip(), now=datetime.now(UTC))
+    g.account = caller.account
     bind_contextvars(account=str(caller.account))  # on every log line from here on
     count_call(caller)
     if scope not in caller.scopes:
         raise Forbidden(f"this API key lacks the scope {scope!r}")
     return caller
+
+
+def calling_account() -> Hashable:
+    """Return whose request this is; None if it came without a key, by a link."""
+    account: Hashable = g.get("account")
+    return account

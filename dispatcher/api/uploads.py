@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
 
 from flask import Request
 
@@ -30,14 +29,12 @@ class Uploads:
         *,
         max_bytes: int,
         max_pixels: int,
-        at_once: int,
-        wait_for: timedelta = timedelta(seconds=2),
+        places: Places,
     ) -> None:
-        """`wait_for` a place: a burst of quick uploads passes, nobody waits long for slow ones."""
+        """A picture above 1 MB takes one of the places."""
         self.limit = Limit(max_bytes, SLOT_ADVICE)
         self._max_pixels = max_pixels
-        full = "too many pictures are being received at once"
-        self.places = Places(at_once, full=full, wait_for=wait_for)
+        self.places = places
 
     @contextmanager
     def picture_and_job(self, request: Request) -> Iterator[tuple[Upload, bytes]]:

@@ -70,7 +70,7 @@ class Desk:
         intake = Intake(
             self.ledger, self.store, self.delivery, 30 * DAY, 16, fetching, Quotas(1_000)
         )
-        uploads = Uploads(max_bytes=100_000, max_pixels=1_000, at_once=2)
+        uploads = Uploads(max_bytes=100_000, max_pixels=1_000, places=Places(2, full="full"))
         waiting = Waiting(self.ledger, Places(1, full="full"), pause=Event().wait)
         self.app.register_blueprint(
             job_routes(intake, uploads, waiting, max_palettes=10, clock=self.clock)

@@ -57,3 +57,42 @@ def test_a_place_is_waited_for():
     waiting.join()
 
     assert found.is_set()
+
+
+def test_nobody_takes_the_places_of_all_others():
+    asking = "studio"
+    places = Places(4, full="full", whose=lambda: asking)
+    held = [places.take() for _ in range(3)]
+
+    with pytest.raises(TryLater):
+        places.take()
+    asking = "agency"
+    places.take()
+    held[0].close()
+    asking = "studio"
+    places.take()
+
+    with pytest.raises(TryLater):  # three of its own, and all four are taken
+        places.take()
+
+
+def test_who_was_refused_holds_nothing():
+    asking = "studio"
+    places = Places(1, full="full", whose=lambda: asking)
+    place = places.take()
+    asking = "agency"
+
+    for _ in range(3):
+        with pytest.raises(TryLater):
+            places.take()
+    place.close()
+
+    places.take()
+
+
+def test_where_nobody_is_known_all_places_may_be_taken():
+    places = Places(4, full="full")
+
+    held = [places.take() for _ in range(4)]
+
+    assert len(held) == 4

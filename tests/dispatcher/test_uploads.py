@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from flask import Request
+from flask import Request, g
 from werkzeug.test import EnvironBuilder
 
 from colorway.errors import TooLarge, TryLater
+from colorway.ledger.accounts import issue_key, open_account
 from dispatcher.api.uploads import Uploads
+from dispatcher.places import Places
+from tests.builders import NOON
 from tests.dispatcher.stage import (
+    Stage,
     a_job_part,
     a_picture,
     a_png,
@@ -183,7 +187,9 @@ def test_a_body_of_unknown_length_ends_at_the_limit(small_stage):
 def one_at_a_time() -> Uploads:
     """Room for one large picture."""
     return Uploads(
-        max_bytes=3_000_000, max_pixels=1000, at_once=1, wait_for=timedelta(milliseconds=10)
+        max_bytes=3_000_000,
+        max_pixels=1000,
+        places=Places(1, full="full", wait_for=timedelta(milliseconds=10)),
     )
 
 
@@ -224,3 +230,26 @@ def a_request(body: bytes, *, of_known_length: bool = True) -> Request:
         del environ["CONTENT_LENGTH"]
         environ["wsgi.input_terminated"] = True
     return Request(environ)
+
+
+def test_one_account_leaves_a_place_for_large_pictures_to_the_others(stage: Stage) -> None:
+    places = stage.app.extensions["machinery"].uploads.places
+    with stage.app.test_request_context():
+        g.account = stage.account
+        held = [places.take() for _ in range(3)]
+    large = a_png() + bytes(2_000_000)
+
+    own = stage.post("/v1/images", data=large, content_type="image/png")
+    with stage.ledger.transaction() as session:
+        other = issue_key(session, open_account(session, "agency", now=NOON), now=NOON)
+    others = stage.client.post(
+        "/v1/images",
+        data=large,
+        content_type="image/png",
+        headers={"Authorization": f"Bearer {other}"},
+    )
+    for place in held:
+        place.close()
+
+    assert (own.status_code, own.json["code"]) == (503, "unavailable")
+    assert others.status_code == 201

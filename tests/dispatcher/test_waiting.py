@@ -55,7 +55,7 @@ class Lounge:
             remote_images(),
             Quotas(100),
         )
-        uploads = Uploads(max_bytes=100_000, max_pixels=1_000, at_once=1)
+        uploads = Uploads(max_bytes=100_000, max_pixels=1_000, places=Places(1, full="full"))
         waiting = Waiting(
             machinery.ledger,
             Places(1, full="full"),

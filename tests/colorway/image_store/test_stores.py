@@ -20,6 +20,7 @@ from colorway.image_store.local_folder import LocalFolderStore
 from dispatcher.api.links import link_routes
 from dispatcher.api.problems import show_problems
 from dispatcher.api.uploads import Uploads
+from dispatcher.places import Places
 from tests.fakes import StoreInMemory
 
 EIGHT_MIB = 8 << 20
@@ -76,7 +77,9 @@ def in_memory(store: StoreInMemory) -> Use:
 def by_the_dispatcher(store: LocalFolderStore) -> Use:
     app = Flask(__name__)
     show_problems(app)
-    app.register_blueprint(link_routes(store, Uploads(max_bytes=1, max_pixels=1, at_once=1)))
+    app.register_blueprint(
+        link_routes(store, Uploads(max_bytes=1, max_pixels=1, places=Places(1, full="full")))
+    )
 
     def use(slot: UploadSlot, body: bytes, *, announced: int) -> int:
         answer = app.test_client().open(
