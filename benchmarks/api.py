@@ -9,7 +9,8 @@ own share is some 0.1 ms of each. The bars are ratios; exit code 1 if one is mis
 - 5, 10, then 20 requests a second, a tenth of them submissions of small pictures and the others
   polls, as of clients that look every two seconds at jobs which take twenty, while two workers
   render a large job: no errors, and the 95th percentile beside that of the empty route, which is
-  called as often in the same seconds. Times run from when a request was due. The more of them
+  called as often in the same seconds, over the whole ramp: at 5 a second alone it would be that of
+  a handful. Times run from when a request was due. The more of them
   submit, the more the percentile is that of a submission: `--submissions 0.25` shows it.
 - A hundred clients in long-polls, as many of them held as the dispatcher holds: /health, the 95th
   percentile, beside that without them.
@@ -37,7 +38,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
-from benchmarks.api_load import Load, LongPolls, Server
+from benchmarks.api_load import Load, LongPolls, Server, Tally
 from benchmarks.line import EMPTY_ROUTE, Answer, Line
 from benchmarks.many_jobs import record_past
 from benchmarks.pictures import encoded, photo
@@ -173,28 +174,30 @@ def _under_load(server: Server, seconds: float, submissions: float) -> list[str]
     table = _table(
         "under load, p95 ms", "submit", "poll", "both", "empty", "x empty", "bar", "errors"
     )
+    ramp = Tally()
     for rate in RATES:
         tally = load.run(rate, seconds)
-        cost = _p95(tally.mixed) / _p95(tally.empty)
-        ms = (tally.submissions, tally.polls, tally.mixed, tally.empty)
-        figures = (f"{1000 * _p95(each):.1f}" for each in ms)
-        table.add_row(
-            f"{rate} a second",
-            *figures,
-            f"{cost:.2f}",
-            f"{MAX_UNDER_LOAD:g}",
-            str(len(tally.errors)),
-        )
-        missed += (
-            [f"{rate} a second: {cost:.2f} x the empty route"] if cost > MAX_UNDER_LOAD else []
-        )
-        missed += [f"{rate} a second: {error}" for error in tally.errors[:3]]
+        ramp += tally
+        table.add_row(f"{rate} a second", *_under_load_row(tally), "", str(len(tally.errors)))
+    cost = _p95(ramp.mixed) / _p95(ramp.empty)
+    table.add_row(
+        "all together", *_under_load_row(ramp), f"{MAX_UNDER_LOAD:g}", str(len(ramp.errors))
+    )
+    if cost > MAX_UNDER_LOAD:
+        missed.append(f"under load: {cost:.2f} x the empty route")
+    missed += [f"under load: {error}" for error in ramp.errors[:3]]
     if not load.are_workers_busy():
         missed.append("the large job ended before the load did: the workers were idle")
     load.close()
     console.print(table)
     console.print(f"people expect a p95 of {EXPECTED_P95_MS} ms or less of the third column")
     return missed
+
+
+def _under_load_row(tally: Tally) -> list[str]:
+    figures = (tally.submissions, tally.polls, tally.mixed, tally.empty)
+    cost = _p95(tally.mixed) / _p95(tally.empty)
+    return [*(f"{1000 * _p95(each):.1f}" for each in figures), f"{cost:.2f}"]
 
 
 def _record_past(machine: Machine, count: int) -> list[UUID]:

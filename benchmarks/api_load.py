@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
@@ -46,6 +46,12 @@ class Tally:
     polls: list[float] = field(default_factory=list)
     empty: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+    def __iadd__(self, later: Tally) -> Tally:
+        """Add what came later."""
+        for mine in fields(self):
+            getattr(self, mine.name).extend(getattr(later, mine.name))
+        return self
 
     @property
     def mixed(self) -> list[float]:
@@ -81,7 +87,8 @@ class Load:
 
     def are_workers_busy(self) -> bool:
         """Whether that goes on."""
-        return not json.loads(self._line().get(self._large_job).body)["done"]
+        with self._server.line() as line:  # one that was kept for so long may be closed by now
+            return not json.loads(line.get(self._large_job).body)["done"]
 
     def run(self, rate: float, seconds: float) -> Tally:
         """Send `rate` mixed requests a second, for so long; return once all are answered."""
