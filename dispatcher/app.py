@@ -130,7 +130,6 @@ def create_app(
             wait_for=BURST,
         ),
     )
-
     slots = Slots(
         ledger, store, settings.slots_work_for, settings.max_pixels, uploads.places, quotas
     )
