@@ -109,6 +109,7 @@ def create_app(
         settings.enqueue_inline,
         remote_images or _remote_images(settings),
         quotas,
+        metrics,
     )
     reconciler = Reconciler(ledger, queue, delivery, store, metrics, settings)
     callers = CallerCheck(

@@ -48,6 +48,12 @@ class Delivery:
         """
         with self._ledger.reading() as session:
             waiting = outbox.undelivered(session, job, most=most + 1)
+        self.deliver(job, waiting, most=most, within=within)
+
+    def deliver(
+        self, job: UUID, waiting: Sequence[Nudge], *, most: int, within: timedelta = PATIENCE
+    ) -> None:
+        """Hand over up to `most` of these tasks of one job; raises as `deliver_job` does."""
         self._hand_over(waiting[:most], within=within)
         if len(waiting) > most:  # last, so that the call back finds in the outbox what is left
             first = waiting[most]

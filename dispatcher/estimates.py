@@ -46,14 +46,15 @@ def estimate(ledger: Ledger, account: UUID, wanted: JobRequest, upload: Upload |
         equal = _equal_pictures(session, account, wanted, source)
         past = past_jobs(session, account)
     image = row.id if row else None
+    cached = frozenset(equal) if wanted.reuse == "cache" else frozenset()
     palettes, pixels = len(wanted.palettes), _pixels_of_one(source, wanted.output)
-    to_render = palettes  # what is there already, too: jobs do not share pictures
+    to_render = palettes - len(cached)
     return Estimate(
         wanted=wanted,
         source=source,
         image=image,
         frames=row.frames if row else None,
-        cached=frozenset(equal) if wanted.reuse == "cache" else frozenset(),
+        cached=cached,
         to_render=to_render,
         seconds=expected_seconds(
             past, palettes=to_render, source_pixels=source.width * source.height

@@ -1,32 +1,36 @@
-"""Accepts a job: the source is fetched and stored, then one transaction records all or nothing.
+"""Accepts a job: its source is stored, then one transaction records both, all or nothing.
 
 Once it has committed, the job is accepted, whatever happens to the queue: the outbox remembers.
 A submission under a key reserves it before all this, and that transaction ties the key to its job.
 A retry is accepted likewise: both add to what an account has pending, and are held to its quota.
+
+A source that was stored and not recorded, whatever came between, is an orphan: it does no harm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from colorway.errors import Conflict, TryLater
+from colorway.errors import Conflict, NotFound, TryLater
 from colorway.image_keys import source_key
 from colorway.image_store import ImageStore, is_stored
-from colorway.job import JobRequest
+from colorway.job import JobRequest, JobStatus
 from colorway.ledger.commands import retry_job
 from colorway.ledger.connection import Ledger
 from colorway.ledger.idempotency import Reservation, complete, release, request_sha256, reserve
-from colorway.ledger.images import find_image_to_use, image_with, record_image
-from colorway.ledger.quotas import Quotas, require_space, room_of, room_to_fill
-from colorway.ledger.submission import record_job
+from colorway.ledger.images import SourceFacts, find_image_to_use, image_with, record_image
+from colorway.ledger.quotas import Quotas, room_of, room_to_fill
+from colorway.ledger.submission import RecordedJob, record_job
 from colorway.ledger.tables import Record
+from colorway.telemetry.metrics import RequestMetrics
 from dispatcher.delivery import Delivery
 from dispatcher.remote_image import RemoteImages
 from dispatcher.spool import Upload
@@ -49,6 +53,29 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class _Stored:
+    """A picture that lies in the store; its image is known already, or still to be recorded."""
+
+    image: UUID
+    key: str
+    facts: SourceFacts
+    is_known: bool
+
+    def recorded(self, session: Session, account: UUID, *, now: datetime) -> Record:
+        """Return its image's row such that this transaction may refer to it.
+
+        That is another's where the same picture came in twice at once, and the other was first.
+        Raises TryLater where it is just being deleted.
+        """
+        if not self.is_known:
+            return record_image(session, account, self.image, self.key, self.facts, now=now)
+        try:
+            return find_image_to_use(session, account, self.image)
+        except NotFound:
+            raise TryLater("this image has just been deleted", retry_after=1) from None
+
+
+@dataclass(frozen=True, slots=True)
 class Intake:
     """What accepting needs: where to put pictures, where to record jobs, who tells the queue.
 
@@ -62,29 +89,18 @@ class Intake:
     enqueue_inline: int
     remote_images: RemoteImages
     quotas: Quotas
+    metrics: RequestMetrics
 
     def accept_image(self, account: UUID, upload: Upload, *, now: datetime) -> tuple[Record, bool]:
         """Store and record a source; return its row, and whether it is new.
 
         Raises TooMany if a new one is beyond what the account may store.
         """
-        with self.ledger.reading() as session:
-            known = image_with(session, account, upload.facts.sha256)
-            if known is None:
-                require_space(session, account, self.quotas, more=upload.facts.bytes)
-        if known is not None:
-            if not is_stored(self.store, known.key):
-                self._store(known.key, upload)
-            return known, False
-        image = uuid7()
-        key = source_key(account, upload.facts.sha256, image)
-        self._store(key, upload)
+        stored = self._store(account, upload, colorways=0)
         with self.ledger.transaction() as session:
-            row = record_image(session, account, image, key, upload.facts, now=now)
-        if row.id != image:  # the same picture came in twice at once, and the other was first
-            with suppress(TryLater):  # an orphan in the store does no harm
-                self.store.delete(key)
-        return row, row.id == image
+            image = stored.recorded(session, account, now=now)
+        self._drop_loser(stored, image)
+        return image, image.id == stored.image and not stored.is_known
 
     def accept_job(
         self,
@@ -145,16 +161,8 @@ class Intake:
                 )
             room.require(reopened)
         log.info("job_retried", job=job, colorways=reopened)
-        self._tell_queue(job)
-
-    def _tell_queue(self, job: UUID) -> None:
-        """Deliver what the ledger has just recorded; what fails here is logged and comes later."""
-        try:
+        with _telling_queue(job):
             self.delivery.deliver_job(job, most=self.enqueue_inline, within=TELL_QUEUE_WITHIN)
-        except TryLater as error:
-            log.warning("job accepted while the queue is away", job=job, reason=str(error))
-        except Exception:  # a bug of ours: whoever gets a 500 would submit the job once more
-            log.exception("job accepted, but its delivery broke", job=job)
 
     def _make_job(
         self,
@@ -166,24 +174,50 @@ class Intake:
         now: datetime,
     ) -> UUID:
         colorways = len(wanted.palettes)
-        if upload is not None or wanted.image_url is not None:
-            with self.ledger.reading() as session:  # before a picture is fetched, or stored
-                room_of(session, account, self.quotas).require(colorways)
-                require_space(session, account, self.quotas, more=0)
+        if wanted.image_url is not None:  # before it is fetched
+            with self.ledger.reading() as session:
+                self._require_room(session, account, colorways)
         with self.received(wanted, upload) as picture:
-            if picture is not None:
-                stored, _ = self.accept_image(account, picture, now=now)
-                wanted = replace(wanted, image_id=stored.id)
+            stored = None if picture is None else self._store(account, picture, colorways=colorways)
         with self.ledger.transaction() as session:
-            room_to_fill(session, account, self.quotas).require(colorways)
-            require_space(session, account, self.quotas, more=0)
-            image = find_image_to_use(session, account, wanted.image_id)
+            room = room_to_fill(session, account, self.quotas)
+            if stored is None:
+                image = find_image_to_use(session, account, wanted.image_id)
+            else:
+                image = stored.recorded(session, account, now=now)
+            room.require_space(session)
             job = record_job(session, account, image, wanted, keep_for=self.keep_jobs_for, now=now)
+            room.require(len(job.nudges))
             if once is not None:
-                complete(session, once, job)
-        log.info("job_enqueued", job=job, palettes=colorways, priority=wanted.priority)
-        self._tell_queue(job)
-        return job
+                complete(session, once, job.id)
+        if stored is not None:
+            self._drop_loser(stored, image)
+        self._tell_log(job, wanted)
+        with _telling_queue(job.id):
+            self.delivery.deliver(
+                job.id, job.nudges, most=self.enqueue_inline, within=TELL_QUEUE_WITHIN
+            )
+        return job.id
+
+    def _tell_log(self, job: RecordedJob, wanted: JobRequest) -> None:
+        log.info(
+            "job_enqueued",
+            job=job.id,
+            palettes=len(wanted.palettes),
+            cached=job.cached,
+            priority=wanted.priority,
+        )
+        self.metrics.reuse_hits.inc(job.cached)
+        if not job.nudges:
+            log.info("job_finished", job=job.id, status=JobStatus.COMPLETED, overall_seconds=0.0)
+
+    def _require_room(
+        self, session: Session, account: UUID, colorways: int, *, more: int = 0
+    ) -> None:
+        """Raise TooMany unless there is room for these, and space for so many bytes more."""
+        room = room_of(session, account, self.quotas)
+        room.require(colorways)
+        room.require_space(session, more=more)
 
     def _release(self, once: Reservation) -> None:
         try:
@@ -192,12 +226,45 @@ class Intake:
         except Exception as error:  # what came before is what the caller must learn of
             log.warning("a reservation stays until it expires", reason=str(error))
 
-    def _store(self, key: str, upload: Upload) -> None:
+    def _store(self, account: UUID, upload: Upload, *, colorways: int) -> _Stored:
+        """Store the picture, unless it is there, for a job of so many colorways.
+
+        Raises TooMany for a new one, before it is stored, if it or they are beyond a quota.
+        """
+        facts = upload.facts
+        with self.ledger.reading() as session:
+            known = image_with(session, account, facts.sha256)
+            if known is None:
+                self._require_room(session, account, colorways, more=facts.bytes)
+        if known is None:
+            image = uuid7()
+            stored = _Stored(image, source_key(account, facts.sha256, image), facts, False)
+        else:
+            stored = _Stored(known.id, known.key, facts, is_known=True)
+            if is_stored(self.store, known.key):
+                return stored
         upload.file.seek(0)
         self.store.put(
-            key,
+            stored.key,
             upload.file,
-            size=upload.facts.bytes,
-            sha256=upload.facts.sha256,
-            media_type=f"image/{upload.facts.format}",
+            size=facts.bytes,
+            sha256=facts.sha256,
+            media_type=f"image/{facts.format}",
         )
+        return stored
+
+    def _drop_loser(self, stored: _Stored, image: Record) -> None:
+        if image.id != stored.image:
+            with suppress(TryLater):
+                self.store.delete(stored.key)
+
+
+@contextmanager
+def _telling_queue(job: UUID) -> Iterator[None]:
+    """Deliver what the ledger has just recorded; what fails here is logged and comes later."""
+    try:
+        yield
+    except TryLater as error:
+        log.warning("job accepted while the queue is away", job=job, reason=str(error))
+    except Exception:  # a bug of ours: whoever gets a 500 would submit the job once more
+        log.exception("job accepted, but its delivery broke", job=job)

@@ -66,7 +66,7 @@ def a_job(
     """Record a job and return it with the tasks of its colorways, in the palettes' order."""
     image = image or an_image(session)
     wanted = a_job_request(image.id, palettes, **matters)
-    job = record_job(session, image.account_id, image, wanted, keep_for=30 * DAY, now=now)
+    job = record_job(session, image.account_id, image, wanted, keep_for=30 * DAY, now=now).id
     return job, tasks_of(session, job)
 
 

@@ -37,7 +37,7 @@ BY_SHA256 = select(images).where(
 )
 BY_SHA256_TO_USE = BY_SHA256.with_for_update(read=True, key_share=True)
 # Whatever the conflict: two confirmations of one slot record the same id with the same bytes.
-RECORD = insert(images).on_conflict_do_nothing()
+RECORD = insert(images).on_conflict_do_nothing().returning(images)
 NOTE_FRAMES = (
     update(images)
     .where(images.c.id == bindparam("image"), images.c.frames.is_(None))
@@ -85,7 +85,7 @@ def record_image(
 
     Either way this transaction may refer to it. Raises TryLater where it is just being deleted.
     """
-    session.execute(
+    row = session.execute(
         RECORD,
         {
             "id": image,
@@ -99,9 +99,10 @@ def record_image(
             "frames": None,
             "created_at": now,
         },
-    )
-    of_these_bytes = {"account": account, "sha256": facts.sha256}
-    row = session.execute(BY_SHA256_TO_USE, of_these_bytes).one_or_none()
+    ).one_or_none()
+    if row is None:  # there was one already
+        of_these_bytes = {"account": account, "sha256": facts.sha256}
+        row = session.execute(BY_SHA256_TO_USE, of_these_bytes).one_or_none()
     if row is None:
         raise TryLater("an image of the same bytes has just been deleted", retry_after=1)
     return row

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from colorway.errors import TooMany
@@ -38,36 +38,42 @@ class Quotas:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many colorways of an account are pending or processing, and the most that may be."""
+    """How many colorways of an account are pending or processing, and its quotas."""
 
+    account: UUID
     taken: int
-    most: int
+    quotas: Quotas
 
     def require(self, more: int) -> None:
-        """Raise TooMany unless there is room for so many more."""
-        if more > self.most:
+        """Raise TooMany unless there is room for so many more colorways; for none there is."""
+        most = self.quotas.max_pending
+        if more > most:
             raise TooMany(
-                f"{more:,} colorways at once are more than this account's quota of {self.most:,}:"
+                f"{more:,} colorways at once are more than this account's quota of {most:,}:"
                 " send fewer at a time"
             )
-        if self.taken + more > self.most:
+        if more and self.taken + more > most:
             raise TooMany(
                 f"{self.taken:,} colorways of this account are pending or processing, and {more:,}"
-                f" more are beyond its quota of {self.most:,}: wait until some have ended",
+                f" more are beyond its quota of {most:,}: wait until some have ended",
                 retry_after=LOOK_AGAIN_IN,
             )
 
+    def require_space(self, session: Session, *, more: int = 0) -> None:
+        """Raise TooMany if the account stores too much, or would with so many bytes more."""
+        _require_space(session, self.account, self.quotas.max_stored_bytes, more)
 
-_OF_ACCOUNT = accounts.c.id == bindparam("account")
 
-MAX_PENDING = select(accounts.c.max_pending).where(_OF_ACCOUNT)
+OWN = select(accounts.c.max_pending, accounts.c.max_stored_bytes).where(
+    accounts.c.id == bindparam("account")
+)
 # The lock of an UPDATE that leaves the keys alone, without a row to write: no foreign key waits.
-MAX_PENDING_TO_FILL = MAX_PENDING.with_for_update(key_share=True)
+OWN_TO_FILL = OWN.with_for_update(key_share=True)
 TAKEN = select(
     func.coalesce(func.sum(jobs.c.total - jobs.c.completed - jobs.c.failed - jobs.c.cancelled), 0)
 ).where(jobs.c.account_id == bindparam("account"), jobs.c.finished_at.is_(None))
+OWN_AND_TAKEN = OWN.add_columns(TAKEN.scalar_subquery().label("taken"))
 
-MAX_STORED_BYTES = select(accounts.c.max_stored_bytes).where(_OF_ACCOUNT)
 STORED_BYTES = [
     select(func.coalesce(func.sum(table.c.bytes), 0)).where(
         table.c.account_id == bindparam("account")
@@ -84,7 +90,8 @@ def set_quotas(session: Session, account: UUID, changed: Mapping[Quota, int | No
 
 def room_of(session: Session, account: UUID, otherwise: Quotas) -> Room:
     """Return how much room there is now; `otherwise` are the quotas of whoever has no own."""
-    return _room(session, MAX_PENDING, account, otherwise)
+    own = session.execute(OWN_AND_TAKEN, {"account": account}).one()
+    return Room(account, int(own.taken), _quotas(own, otherwise))
 
 
 def room_to_fill(session: Session, account: UUID, otherwise: Quotas) -> Room:
@@ -92,7 +99,9 @@ def room_to_fill(session: Session, account: UUID, otherwise: Quotas) -> Room:
 
     It may wait for another who does, so it comes before any other lock.
     """
-    return _room(session, MAX_PENDING_TO_FILL, account, otherwise)
+    own = session.execute(OWN_TO_FILL, {"account": account}).one()
+    taken = session.execute(TAKEN, {"account": account}).scalar_one()
+    return Room(account, int(taken), _quotas(own, otherwise))
 
 
 def require_space(
@@ -102,11 +111,23 @@ def require_space(
 
     `awaited` are bytes that may still come, and take their space before those.
     """
-    of_account = {"account": account}
-    own = session.execute(MAX_STORED_BYTES, of_account).scalar_one()
-    most = otherwise.max_stored_bytes if own is None else own
+    own = session.execute(OWN, {"account": account}).one()
+    _require_space(session, account, _quotas(own, otherwise).max_stored_bytes, more, awaited)
+
+
+def _quotas(own: Record, otherwise: Quotas) -> Quotas:
+    return Quotas(
+        otherwise.max_pending if own.max_pending is None else own.max_pending,
+        otherwise.max_stored_bytes if own.max_stored_bytes is None else own.max_stored_bytes,
+    )
+
+
+def _require_space(
+    session: Session, account: UUID, most: int | None, more: int, awaited: int = 0
+) -> None:
     if most is None:
         return
+    of_account = {"account": account}
     stored = sum(int(session.execute(each, of_account).scalar_one()) for each in STORED_BYTES)
     if stored + awaited + more > most:
         coming = f" {awaited:,} may still come into its upload slots," if awaited else ""
@@ -114,10 +135,3 @@ def require_space(
             f"this account stores {stored:,} of {most:,} bytes,{coming} and {more:,} would be"
             " added: delete jobs, and images that no job uses"
         )
-
-
-def _room(session: Session, statement: Select[Any], account: UUID, otherwise: Quotas) -> Room:
-    of_account = {"account": account}
-    own = session.execute(statement, of_account).scalar_one()
-    taken = session.execute(TAKEN, of_account).scalar_one()
-    return Room(int(taken), otherwise.max_pending if own is None else own)

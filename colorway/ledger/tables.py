@@ -187,6 +187,8 @@ class Job(Row):
     output: Mapped[dict[str, Any]]
     client_metadata: Mapped[dict[str, Any]]
     total: Mapped[int]
+    # whose pictures were there when it was submitted; it stays
+    cached: Mapped[int] = mapped_column(default=0, server_default="0")
     processing: Mapped[int] = mapped_column(default=0)
     completed: Mapped[int] = mapped_column(default=0)
     failed: Mapped[int] = mapped_column(default=0)

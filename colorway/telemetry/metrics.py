@@ -52,6 +52,7 @@ class RequestMetrics(Metrics):
         self.requests = self._seconds(
             "http_request_seconds", "answering a request", ("route", "method", "status")
         )
+        self.reuse_hits = self._count("reuse_hits_total", "colorways whose picture was there")
         self.delivered = self._count("tasks_delivered_total", "tasks handed to the queue")
         self.repairs = self._count(
             "reconciler_repairs_total", "what was lost and sent again", ("kind",)

@@ -267,7 +267,7 @@ def _in_short(
         "status": progress.status,
         "done": progress.is_done,
         "progress_percent": progress.percent,
-        "eta_seconds": _eta_seconds(progress, job.started_at, now),
+        "eta_seconds": _eta_seconds(progress, job, now),
         "counts": CountsBody(
             total=progress.total,
             pending=progress.pending,
@@ -327,12 +327,13 @@ def _next(job_path: str, rows: list[Record], total: int) -> str | None:
     return f"{job_path}/colorways?cursor={rows[-1].position}"
 
 
-def _eta_seconds(progress: JobProgress, started_at: datetime | None, now: datetime) -> int | None:
+def _eta_seconds(progress: JobProgress, job: Record, now: datetime) -> int | None:
     """Return the seconds left at the pace so far; None while there is none."""
-    if progress.is_done or started_at is None or progress.finished == 0:
+    ended = progress.finished - job.cached  # those that were there before say nothing of it
+    if progress.is_done or job.started_at is None or ended <= 0:
         return None
-    elapsed = (now - started_at).total_seconds()
-    return round(elapsed / progress.finished * (progress.total - progress.finished))
+    elapsed = (now - job.started_at).total_seconds()
+    return round(elapsed / ended * (progress.total - progress.finished))
 
 
 def _result(row: Record) -> ResultBody:

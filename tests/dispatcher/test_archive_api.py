@@ -28,7 +28,7 @@ NORD, INK = b"nord's picture", b"ink's"
 
 def finished(stage: Stage, store: Any = None) -> dict[str, Any]:
     """Submit a job of two palettes, and finish both in this store, or the stage's own."""
-    job = stage.a_job("nord", "ink")
+    job = stage.a_job("nord", "ink", reuse="force")
     pictures = {"nord": NORD, "ink": INK}
     now = datetime.now(UTC)
     finish_with(stage.ledger, store or stage.store, UUID(job["id"]), pictures, now=now)

@@ -63,12 +63,14 @@ class Desk:
         self.stage = stage
         self.ledger = MortalLedger(stage.settings.database_url)
         self.store, self.clock = HookedStore(), Clock()
-        self.delivery = Delivery(self.ledger, stage.machinery.queue, RequestMetrics())
+        metrics = RequestMetrics()
+        self.delivery = Delivery(self.ledger, stage.machinery.queue, metrics)
         self.app = Flask(__name__)
         show_problems(self.app)
         fetching = remote_images(source_host)
+        quotas = Quotas(1_000)
         intake = Intake(
-            self.ledger, self.store, self.delivery, 30 * DAY, 16, fetching, Quotas(1_000)
+            self.ledger, self.store, self.delivery, 30 * DAY, 16, fetching, quotas, metrics
         )
         uploads = Uploads(max_bytes=100_000, max_pixels=1_000, places=Places(2, full="full"))
         waiting = Waiting(self.ledger, Places(1, full="full"), pause=Event().wait)
@@ -201,7 +203,7 @@ def test_where_the_key_cannot_be_given_back_it_is_free_after_a_minute(desk):
 
 
 def test_a_job_whose_commit_was_not_answered_is_found_under_its_key(desk):
-    desk.ledger.fails, desk.ledger.error = ("after", 3), TryLater
+    desk.ledger.fails, desk.ledger.error = ("after", 2), TryLater
     unsure = desk.submit()
 
     again = desk.submit()
@@ -226,7 +228,7 @@ def test_a_key_is_kept_for_a_day(desk):
     assert desk.count() == 2
 
 
-# A submission with a picture commits four times: its reservation, the image, the job with the
+# A submission with a picture commits three times: its reservation, the image and the job with the
 # reservation's completion, and what the queue was told.
 
 
@@ -243,9 +245,7 @@ def test_killed_before_it_has_the_key_it_blocks_nothing(desk):
     "moment",
     [
         pytest.param(("after", 1), id="the source not stored"),
-        pytest.param(("before", 2), id="the source stored and not recorded"),
-        pytest.param(("after", 2), id="the job not begun"),
-        pytest.param(("before", 3), id="the job not committed"),
+        pytest.param(("before", 2), id="the source stored, the job not committed"),
     ],
 )
 def test_killed_before_the_job_is_committed_it_blocks_the_key_for_a_minute(desk, moment):
@@ -267,9 +267,9 @@ def test_killed_before_the_job_is_committed_it_blocks_the_key_for_a_minute(desk,
 @pytest.mark.parametrize(
     ("moment", "waiting"),
     [
-        pytest.param(("after", 3), 1, id="the queue not told"),
-        pytest.param(("before", 4), 1, id="the queue told and that not recorded"),
-        pytest.param(("after", 4), 0, id="the answer not sent"),
+        pytest.param(("after", 2), 1, id="the queue not told"),
+        pytest.param(("before", 3), 1, id="the queue told and that not recorded"),
+        pytest.param(("after", 3), 0, id="the answer not sent"),
     ],
 )
 def test_killed_after_the_job_is_committed_it_is_answered_with_the_job(desk, moment, waiting):

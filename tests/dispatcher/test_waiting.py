@@ -54,6 +54,7 @@ class Lounge:
             16,
             remote_images(),
             Quotas(100),
+            RequestMetrics(),
         )
         uploads = Uploads(max_bytes=100_000, max_pixels=1_000, places=Places(1, full="full"))
         waiting = Waiting(

@@ -138,14 +138,16 @@ class Machine(RuleBasedStateMachine):
         image: int,
         once: Reservation | None,
         how: Happening,
+        *,
+        reuse: str = "cache",
     ) -> Any:
         """Submit a job, under a key perhaps; return it, or as many values as there are: none."""
         now, source = self.now(how), self.images[image]
-        wanted = a_job_request(source.id, tuple(palettes), on_error=on_error)
+        wanted = a_job_request(source.id, tuple(palettes), on_error=on_error, reuse=reuse)
 
         def submit(session: Session) -> ModelJob:
             keep = 30 * DAY
-            job = record_job(session, self.account, source, wanted, keep_for=keep, now=now)
+            job = record_job(session, self.account, source, wanted, keep_for=keep, now=now).id
             if once is not None:
                 complete(session, once, job)
             return _recorded(session, job)
@@ -162,7 +164,7 @@ class Machine(RuleBasedStateMachine):
             key = self.key_held_by(once)
             assert key is not None
             key.job = job.id
-        self.model.record(job)
+        self.model.record(job, reuse, now)
         return job
 
     def key_held_by(self, once: Reservation) -> ModelKey | None:

@@ -117,11 +117,15 @@ class Model:
         self.outbox: set[Entry] = set()
         self.pictures: dict[str, UUID] = {}
 
-    def record(self, job: ModelJob) -> None:
+    def record(self, job: ModelJob, reuse: str, now: datetime) -> None:
         self.jobs[job.id] = job
         for each in job.colorways:
             self.colorways[each.id] = each
-            self.outbox.add(each.entry)
+            if reuse == "cache" and each.fingerprint in self.pictures:
+                each.end(Status.COMPLETED, now)
+                each.picture = self.pictures[each.fingerprint]
+            else:
+                self.outbox.add(each.entry)
 
     def claim(self, task: RenderTask, *, now: datetime, until: datetime) -> Status | None:
         """Return what the colorway is now: processing, or what kept it from that; or None."""

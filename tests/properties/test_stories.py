@@ -61,9 +61,16 @@ class Stories(Machine):
         both = ("stop", "continue")  # of one source: they share pictures
         return multiple(*[self.record(palettes, each, 0, None, AS_PLANNED) for each in both])
 
-    @rule(target=jobs, palettes=palettes, on_error=on_errors, image=which_image, how=happenings)
-    def submit(self, palettes, on_error, image, how):
-        return self.record(palettes, on_error, image, None, how)
+    @rule(
+        target=jobs,
+        palettes=palettes,
+        on_error=on_errors,
+        image=which_image,
+        reuse=st.sampled_from(["cache", "force"]),
+        how=happenings,
+    )
+    def submit(self, palettes, on_error, image, reuse, how):
+        return self.record(palettes, on_error, image, None, how, reuse=reuse)
 
     @rule(leap=st.sampled_from(LEAPS))
     def time_passes(self, leap):

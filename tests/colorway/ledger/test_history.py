@@ -107,7 +107,7 @@ def test_the_newest_tell_and_no_more_than_twenty(session):
 def test_behind_a_thousand_others_no_job_is_looked_for(session):
     image = an_image(session)
     a_completed_job(session, image)
-    pattern = row_of(session, jobs, a_job(session, image=image)[0])._asdict()
+    pattern = row_of(session, jobs, a_job(session, ("ink",), image=image)[0])._asdict()
 
     session.execute(insert(jobs), [pattern | {"id": uuid7()} for _ in range(1000 - 2)])
     assert len(past_jobs(session, image.account_id)) == 1

@@ -42,6 +42,10 @@ def refusal(room: Room, more: int) -> TooMany:
     return refused.value
 
 
+def a_room(taken: int, most: int) -> Room:
+    return Room(uuid7(), taken, Quotas(most))
+
+
 def stores(session, image, *picture_bytes):
     """Let the image's account store a source of 1000 bytes, and pictures of these."""
     _, tasks = a_job(session, tuple(f"p{n}" for n in range(len(picture_bytes))), image=image)
@@ -63,11 +67,13 @@ def test_what_is_pending_or_processing_takes_room_and_what_has_ended_does_not(se
     a_job(session, ("g", "h", "i"), image=image)
     a_job(session, image=an_image(session))
 
-    assert look(session, image.account_id, MANY) == Room(taken=5, most=1_000)
+    assert look(session, image.account_id, MANY) == Room(image.account_id, 5, MANY)
 
 
 def test_an_account_that_has_no_job_has_all_the_room_there_is(session):
-    assert room_to_fill(session, an_account(session), MANY) == Room(0, 1_000)
+    account = an_account(session)
+
+    assert room_to_fill(session, account, MANY) == Room(account, 0, MANY)
 
 
 def test_a_retry_takes_room_again(session):
@@ -88,16 +94,16 @@ def test_a_picture_that_was_lost_takes_room_even_where_there_is_none(session):
 
     forget_rendition(session, picture, now=NOON)
 
-    assert room_of(session, image.account_id, Quotas(1)) == Room(taken=2, most=1)
+    assert room_of(session, image.account_id, Quotas(1)) == Room(image.account_id, 2, Quotas(1))
 
 
 def test_what_just_fits_is_let_in():
-    Room(taken=7, most=10).require(3)
-    Room(taken=0, most=10).require(10)
+    a_room(7, 10).require(3)
+    a_room(0, 10).require(10)
 
 
 def test_what_fits_once_others_have_ended_is_asked_to_come_back():
-    refused = refusal(Room(taken=1_234, most=1_235), more=2)
+    refused = refusal(a_room(1_234, 1_235), more=2)
 
     assert (refused.status, refused.code) == (429, "quota-exceeded")
     assert refused.retry_after == LOOK_AGAIN_IN
@@ -106,7 +112,7 @@ def test_what_fits_once_others_have_ended_is_asked_to_come_back():
 
 
 def test_what_never_fits_is_not_asked_to_come_back():
-    refused = refusal(Room(taken=0, most=10), more=11)
+    refused = refusal(a_room(0, 10), more=11)
 
     assert (refused.code, refused.retry_after) == ("quota-exceeded", None)
     assert "send fewer at a time" in refused.detail
@@ -117,8 +123,8 @@ def test_an_accounts_own_quotas_go_before_those_of_all(session):
 
     set_quotas(session, own, {"max_pending": 0, "max_stored_bytes": 5})
 
-    assert room_of(session, own, MANY).most == 0
-    assert room_of(session, plain, MANY).most == 1_000
+    assert room_of(session, own, MANY).quotas.max_pending == 0
+    assert room_of(session, plain, MANY).quotas.max_pending == 1_000
     with pytest.raises(TooMany):
         require_space(session, own, MANY, more=6)
     require_space(session, plain, MANY, more=6)

@@ -46,7 +46,7 @@ def image(postgres_ledger):
 def done(ledger, image, *palettes):
     """Record a job, finish it, and return it with the tasks of its colorways."""
     with ledger.transaction() as session:
-        job, tasks = a_job(session, palettes or ("nord",), image=image)
+        job, tasks = a_job(session, palettes or ("nord",), image=image, reuse="force")
         for task in tasks:
             finish_it(session, a_claim(session, task))
         return job, tasks
@@ -126,7 +126,7 @@ def test_a_job_reopened_and_done_again_meanwhile_is_deleted_the_next_time(
 def test_a_picture_stays_to_which_an_open_finish_points(postgres_ledger, watcher, image):
     job, [task] = done(postgres_ledger, image)
     with postgres_ledger.transaction() as session:
-        other, [same] = a_job(session, image=image)
+        other, [same] = a_job(session, image=image, reuse="force")
         held = a_claim(session, same)
 
     with ThreadPoolExecutor(1) as pool:
@@ -147,7 +147,7 @@ def test_a_picture_stays_to_which_an_open_finish_points(postgres_ledger, watcher
 def test_a_finish_never_points_to_a_picture_that_is_being_deleted(postgres_ledger, watcher, image):
     job, _ = done(postgres_ledger, image)
     with postgres_ledger.transaction() as session:
-        _, [same] = a_job(session, image=image)
+        _, [same] = a_job(session, image=image, reuse="force")
         held = a_claim(session, same)
 
     with ThreadPoolExecutor(1) as pool:

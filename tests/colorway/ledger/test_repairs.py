@@ -163,7 +163,7 @@ def test_a_picture_that_somebody_missed_is_looked_at_next(session):
 def test_a_lost_picture_is_forgotten_and_rendered_again_wherever_it_was_shown(session):
     image = an_image(session)
     first, task = done(session, image=image)
-    other, _ = done(session, image=image)  # the same picture: it shares the rendition
+    other, _ = a_job(session, image=image)  # the same picture: it shares the rendition
     lost = picture_of(session, task)
     before = [row_of(session, jobs, job) for job in (first, other)]
 
@@ -177,6 +177,7 @@ def test_a_lost_picture_is_forgotten_and_rendered_again_wherever_it_was_shown(se
         [nudge] = undelivered(session, job, most=9)[-1:]
         assert nudge.task.epoch == 1
     assert session.execute(select(renditions).where(renditions.c.id == lost)).all() == []
+    assert session.scalars(select(colorways.c.cached)).all() == [False, False]
 
 
 def test_a_colorway_whose_picture_was_lost_begins_anew(session):

@@ -4,11 +4,26 @@ import pytest
 from sqlalchemy import event, func, select
 
 from colorway.fingerprint import ENGINE_VERSION, fingerprint, options_digest
-from colorway.job import JobRequest, OutputOptions, PaletteOrder, Priority, RenderOptions
+from colorway.job import JobRequest, JobStatus, OutputOptions, PaletteOrder, Priority, RenderOptions
+from colorway.ledger.outbox import undelivered
+from colorway.ledger.progress import progress_of
 from colorway.ledger.submission import record_job
 from colorway.ledger.tables import colorways, jobs, outbox
 from colorway.lifecycle import Status
-from tests.builders import DAY, NOON, a_job, a_palette, an_image, row_of
+from tests.builders import (
+    DAY,
+    MINUTE,
+    NOON,
+    a_claim,
+    a_job,
+    a_job_request,
+    a_palette,
+    an_image,
+    finish_it,
+    row_of,
+)
+
+LATER = NOON + MINUTE
 
 
 def colorways_of(session, job):
@@ -29,7 +44,7 @@ def test_a_job_is_recorded_as_it_was_asked_for(session):
         metadata={"campaign": "spring"},
     )
 
-    job = record_job(session, image.account_id, image, wanted, keep_for=30 * DAY, now=NOON)
+    job = record_job(session, image.account_id, image, wanted, keep_for=30 * DAY, now=NOON).id
 
     row = row_of(session, jobs, job)
     assert (row.account_id, row.image_id) == (image.account_id, image.id)
@@ -84,7 +99,9 @@ def test_five_hundred_palettes_take_as_many_statements_as_one(ledger):
             image = an_image(session)
             connection = session.connection()
             event.listen(
-                connection, "before_cursor_execute", lambda *seen: statements.append(seen[2])
+                connection,
+                "before_cursor_execute",
+                lambda *seen: statements.append(seen[2].partition(" IN (")[0]),
             )
             wanted = JobRequest(
                 image.id,
@@ -97,6 +114,63 @@ def test_five_hundred_palettes_take_as_many_statements_as_one(ledger):
     with ledger.reading() as session:
         assert session.scalar(select(func.count()).select_from(colorways)) == 501
         assert session.scalar(select(func.count()).select_from(outbox)) == 501
+
+
+def test_what_there_is_a_picture_of_begins_completed_and_the_rest_pending(session):
+    image = an_image(session)
+    _, [task] = a_job(session, ("nord",), image=image)
+    finish_it(session, a_claim(session, task))
+
+    job, _ = a_job(session, ("ink", "nord"), image=image, now=LATER)
+
+    row = row_of(session, jobs, job)
+    ink, nord = colorways_of(session, job)
+    assert (row.total, row.completed, row.cached) == (2, 1, 1)
+    assert (row.version, row.started_at, row.finished_at) == (1, None, None)
+    assert (ink.status, ink.cached, ink.rendition_id) == (Status.PENDING, False, None)
+    assert (nord.status, nord.cached) == (Status.COMPLETED, True)
+    assert (nord.finished_at, nord.attempts, nord.queued_ms) == (LATER, 0, None)
+    assert nord.rendition_id == row_of(session, colorways, task.colorway).rendition_id
+    assert [nudge.task.colorway for nudge in undelivered(session, job, most=9)] == [ink.id]
+
+
+def test_a_job_of_pictures_that_are_all_there_is_done_at_once(session):
+    image = an_image(session)
+    _, tasks = a_job(session, ("nord", "ink"), image=image)
+    for task in tasks:
+        finish_it(session, a_claim(session, task))
+    wanted = a_job_request(image.id, ("ink", "nord"))
+
+    job = record_job(session, image.account_id, image, wanted, keep_for=DAY, now=LATER)
+
+    row = row_of(session, jobs, job.id)
+    assert (job.nudges, job.cached) == ([], 2)
+    assert (progress_of(row).status, row.finished_at) == (JobStatus.COMPLETED, LATER)
+    assert undelivered(session, job.id, most=9) == []
+
+
+def test_whoever_forces_it_has_everything_rendered(session):
+    image = an_image(session)
+    _, [task] = a_job(session, image=image)
+    finish_it(session, a_claim(session, task))
+
+    job, [again] = a_job(session, image=image, reuse="force")
+    finish_it(session, a_claim(session, again))
+
+    before, after = (row_of(session, colorways, it.colorway) for it in (task, again))
+    assert row_of(session, jobs, job).cached == 0
+    assert (after.cached, after.attempts) == (False, 1)
+    assert after.rendition_id == before.rendition_id  # of equal pictures, one is kept
+
+
+def test_nobody_is_given_the_pictures_of_another_account(session):
+    image = an_image(session)
+    _, [task] = a_job(session, image=image)
+    finish_it(session, a_claim(session, task))
+
+    job, _ = a_job(session, image=an_image(session))  # of the same bytes
+
+    assert row_of(session, jobs, job).cached == 0
 
 
 def test_a_job_is_recorded_whole_or_not_at_all(ledger):
