@@ -1,5 +1,7 @@
 """One attempt at one colorway: slot → claim → fetch → render → store → finish.
 
+Where an equal picture is there by now, none of this is needed.
+
 No transaction is open while bytes move, and no two attempts share a key: whatever happens to this
 one, nothing it wrote can be taken for another's.
 """
@@ -20,6 +22,7 @@ from colorway.ledger.lapse import Lapse
 from colorway.ledger.lease import Claim
 from colorway.ledger.orders import Order, order_of
 from colorway.ledger.progress import JobEnd
+from colorway.ledger.reuse import reuse
 from colorway.lifecycle import Status, is_last_try
 from colorway.render_task import RenderTask
 from palette_worker.heartbeat import Debt
@@ -74,6 +77,8 @@ def _attempt(task: RenderTask, bench: Bench) -> Outcome:
         return Outcome.OVER
     if order.is_leased(now=bench.now()):
         return Outcome.HELD
+    if order.has_picture and _reuse(task, order, bench):
+        return Outcome.COMPLETED
     until = bench.now() + bench.time_budget  # what it waits for room is taken off its time
     with (
         bound_contextvars(job=str(order.job), colorway=str(task.colorway), key=order.key),
@@ -85,6 +90,18 @@ def _attempt(task: RenderTask, bench: Bench) -> Outcome:
         if isinstance(claimed, Claim):
             return _carry_out(claimed, order, slot, bench, until=until)
         return _why_not(task, claimed, bench)
+
+
+def _reuse(task: RenderTask, order: Order, bench: Bench) -> bool:
+    """Whether it is completed with a picture that was finished since it was ordered."""
+    with bench.ledger.transaction() as session:
+        reused = reuse(session, order.account, task, order.fingerprint, now=bench.now())
+    if reused is None:  # the picture was just forgotten, or another took the colorway
+        return False
+    log.info("picture reused", job=str(order.job), colorway=str(task.colorway), key=order.key)
+    bench.metrics.reuse_hits.inc()
+    _count(bench, Status.COMPLETED, reused.job_end)
+    return True
 
 
 def _room_for(order: Order, bench: Bench) -> AbstractContextManager[Slot]:

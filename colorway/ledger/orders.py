@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from colorway.job import OutputOptions, RenderOptions
-from colorway.ledger.tables import colorways, images, jobs
+from colorway.ledger.tables import colorways, images, jobs, renditions
 from colorway.lifecycle import Status
 from colorway.palette import Palette
 from colorway.render_task import RenderTask
@@ -44,6 +44,8 @@ class Order:
     opened_at: datetime
     status: Status
     leased_until: datetime | None
+    has_picture: bool
+    """Whether there is an equal picture that it may be completed with."""
     alone: bool
     """Whether an attempt that begins now has its process to itself, as claim() would say."""
 
@@ -78,6 +80,13 @@ ORDER = (
         images.c.height,
         images.c.frames,
         images.c.deaths,
+        and_(
+            jobs.c.reuse == "cache",
+            exists().where(
+                renditions.c.account_id == jobs.c.account_id,
+                renditions.c.fingerprint == colorways.c.fingerprint,
+            ),
+        ).label("has_picture"),
     )
     .select_from(
         colorways.join(jobs, colorways.c.job_id == jobs.c.id).join(
@@ -114,6 +123,7 @@ def order_of(session: Session, task: RenderTask) -> Order | None:
         opened_at=row.opened_at,
         status=row.status,
         leased_until=row.leased_until,
+        has_picture=row.has_picture,
         # of one that is processing, an attempt only begins where the lease has run out
         alone=row.alone or row.deaths > 0 or row.status is Status.PROCESSING,
     )

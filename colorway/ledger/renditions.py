@@ -50,16 +50,6 @@ BY_FINGERPRINT = (
     )
     .with_for_update(read=True, key_share=True)
 )
-# In the one order for whoever locks several.
-TO_USE = (
-    select(renditions.c.fingerprint, renditions.c.id)
-    .where(
-        renditions.c.account_id == bindparam("account"),
-        renditions.c.fingerprint.in_(bindparam("fingerprints", expanding=True)),
-    )
-    .order_by(renditions.c.id)
-    .with_for_update(read=True, key_share=True)
-)
 BYTES = select(renditions.c.fingerprint, renditions.c.bytes).where(
     renditions.c.account_id == bindparam("account"),
     renditions.c.fingerprint.in_(bindparam("fingerprints", expanding=True)),
@@ -96,16 +86,6 @@ def record_rendition(
     if row is None:
         raise TryLater("the rendition that was first has just been forgotten")
     return Winner(row.id, row.key)
-
-
-def renditions_to_use(
-    session: Session, account: UUID, fingerprints: Sequence[str]
-) -> dict[str, UUID]:
-    """Return the account's pictures of those fingerprints that it has: this transaction may refer
-    to them. It may wait for whoever forgets one, so it comes before the job is written.
-    """
-    wanted = {"account": account, "fingerprints": list(fingerprints)}
-    return {row.fingerprint: row.id for row in session.execute(TO_USE, wanted)}
 
 
 def rendition_bytes(session: Session, account: UUID, fingerprints: Sequence[str]) -> dict[str, int]:

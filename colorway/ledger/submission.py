@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 from colorway.fingerprint import ENGINE_VERSION, fingerprint, options_digest
 from colorway.job import JobRequest
 from colorway.ledger import outbox
-from colorway.ledger.renditions import renditions_to_use
+from colorway.ledger.reuse import renditions_to_use
 from colorway.ledger.tables import Record, colorways, jobs
 from colorway.lifecycle import Status
 from colorway.render_task import Nudge, RenderTask

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+_REUSED = "colorways completed with a picture that was there"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
@@ -36,6 +37,7 @@ class RenderMetrics(Metrics):
     def __init__(self) -> None:
         super().__init__()
         self.attempts = self._count("colorway_attempts_total", "attempts by outcome", ("outcome",))
+        self.reuse_hits = self._count("reuse_hits_total", _REUSED)
         self.colorways = self._count("colorways_total", "colorways ended", ("status",))
         self.jobs = self._count("jobs_total", "jobs ended", ("status",))
         self.source_decodes = self._count("source_decodes_total", "sources decoded")
@@ -52,7 +54,7 @@ class RequestMetrics(Metrics):
         self.requests = self._seconds(
             "http_request_seconds", "answering a request", ("route", "method", "status")
         )
-        self.reuse_hits = self._count("reuse_hits_total", "colorways whose picture was there")
+        self.reuse_hits = self._count("reuse_hits_total", _REUSED)
         self.delivered = self._count("tasks_delivered_total", "tasks handed to the queue")
         self.repairs = self._count(
             "reconciler_repairs_total", "what was lost and sent again", ("kind",)

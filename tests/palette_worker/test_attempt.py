@@ -77,6 +77,43 @@ def test_seven_palettes_of_a_source_decode_once_and_end_their_job(shared_bench):
     assert len({rendition_of(bench, task).key for task in tasks}) == 7
 
 
+def test_what_an_equal_job_has_rendered_meanwhile_is_not_rendered_again(bench, store):
+    with bench.ledger.transaction() as session:
+        account = an_account(session)
+    _, first = a_placed_job(bench, ("nord", "ink"), account=account)
+    job, [nord, ink] = a_placed_job(bench, ("nord", "ink"), account=account)
+    for task in first:
+        attempt(task, bench)
+    store.is_away = True
+
+    assert [attempt(task, bench) for task in (nord, ink)] == [Outcome.COMPLETED] * 2
+
+    row = colorway_of(bench, ink)
+    assert (row.status, row.cached, row.attempts) == (Status.COMPLETED, True, 0)
+    assert rendition_of(bench, ink) == rendition_of(bench, first[1])
+    assert progress_of(job_of(bench, job)).status is JobStatus.COMPLETED
+    assert counted(bench, "reuse_hits_total") == 2
+    assert counted(bench, "jobs_total", status="completed") == 2
+    assert attempt(ink, bench) is Outcome.OVER
+
+
+def test_what_must_be_made_anew_is_rendered_and_of_equal_pictures_the_first_is_kept(bench, store):
+    with bench.ledger.transaction() as session:
+        account = an_account(session)
+    _, [first] = a_placed_job(bench, account=account)
+    _, [again] = a_placed_job(bench, account=account, reuse="force")
+    attempt(first, bench)
+
+    attempt(again, bench)
+
+    row = colorway_of(bench, again)
+    assert (row.status, row.cached, row.attempts) == (Status.COMPLETED, False, 1)
+    kept = rendition_of(bench, first)
+    assert rendition_of(bench, again) == kept
+    assert results_in(store) == {kept.key, thumbnail_key(kept.key)}
+    assert counted(bench, "reuse_hits_total") == 0
+
+
 def test_what_was_asked_for_is_what_comes_out(bench, store):
     output = OutputOptions(format="jpeg", max_edge=16, thumbnail_edge=64)
     _, [task] = a_placed_job(bench, output=output)
@@ -183,19 +220,6 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_slow_attempt_leaves_no_trace
     assert (row.status, row.fence, row.tries) == (Status.COMPLETED, 2, 1)
     counts = job_of(bench, job)
     assert (counts.completed, counts.processing) == (1, 0)
-
-
-def test_equal_pictures_of_two_jobs_share_the_object_of_the_first(bench, store):
-    with bench.ledger.transaction() as session:
-        account = an_account(session)
-    _, [one] = a_placed_job(bench, account=account)
-    _, [other] = a_placed_job(bench, account=account)
-
-    assert attempt(one, bench) is attempt(other, bench) is Outcome.COMPLETED
-
-    shared = rendition_of(bench, one)
-    assert rendition_of(bench, other) == shared
-    assert results_in(store) == {shared.key, thumbnail_key(shared.key)}
 
 
 def test_equal_pictures_that_finish_at_once_share_one_object(shared_bench, store):
