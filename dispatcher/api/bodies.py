@@ -329,10 +329,10 @@ def _next(job_path: str, rows: list[Record], total: int) -> str | None:
 
 def _eta_seconds(progress: JobProgress, job: Record, now: datetime) -> int | None:
     """Return the seconds left at the pace so far; None while there is none."""
-    ended = progress.finished - int(job.cached)  # those that were there before tell no pace
+    ended: int = progress.finished - job.cached  # those that were there before tell no pace
     if progress.is_done or job.started_at is None or ended <= 0:
         return None
-    elapsed = (now - job.started_at).total_seconds()
+    elapsed: float = (now - job.started_at).total_seconds()
     return round(elapsed / ended * (progress.total - progress.finished))
 
 
