@@ -8,9 +8,9 @@ own share is some 0.1 ms of each. The bars are ratios; exit code 1 if one is mis
   /health, medians.
 - 5, 10, then 20 requests a second, a tenth of them submissions of small pictures and the others
   polls, as of clients that look every two seconds at jobs which take twenty, while two workers
-  render a large job: no errors, and the 95th percentile beside that of the empty route, which is
-  called as often in the same seconds, over the whole ramp: at 5 a second alone it would be that of
-  a handful. Times run from when a request was due. The more of them
+  render a large job, one picture at a time each: no errors, and the 95th percentile beside that of
+  the empty route, which is called as often in the same seconds, over the whole ramp: at 5 a second
+  alone it would be that of a handful. Times run from when a request was due. The more of them
   submit, the more the percentile is that of a submission: `--submissions 0.25` shows it.
 - A hundred clients in long-polls, as many of them held as the dispatcher holds: /health, the 95th
   percentile, beside that without them.
@@ -65,7 +65,12 @@ RATES = (5, 10, 20)
 LONG_POLLS = 100
 EXPECTED_P95_MS = 500
 
-_SETTINGS = {"RECONCILE_EVERY": "3600", "TASK_UNSEEN_FOR": "600", "RATE_LIMIT": "1000000/minute"}
+_SETTINGS = {
+    "MAX_PARALLEL_RENDERS": "1",
+    "RATE_LIMIT": "1000000/minute",
+    "RECONCILE_EVERY": "3600",
+    "TASK_UNSEEN_FOR": "600",
+}
 _LARGE_JOB = 500
 console = Console()
 
