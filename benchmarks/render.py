@@ -46,6 +46,7 @@ from palette_worker.rendering.analyse import analyse
 from palette_worker.rendering.base_palette import base_palette
 from palette_worker.rendering.edges import edges_of
 from palette_worker.rendering.encode import encoded, encoded_thumbnail
+from palette_worker.rendering.hashing import hashes_of
 from palette_worker.rendering.lut import recolored
 from palette_worker.rendering.picture import open_picture
 from palette_worker.rendering.rendition import lut_for
@@ -168,6 +169,7 @@ def _steps(scene: Scene) -> dict[str, Call]:
         "base palette": partial(base_palette, source.analysis, colors),
         **_steps_of_flat_art(source),
         "all that palettes share": partial(decode, scene.body),
+        "perceptual hashes, once": partial(hashes_of, source.image),
         "table build": partial(lut_for, source, _PALETTE, _OPTIONS),
         "table apply": partial(recolored, source.image, lut),
         "PNG": a_file("png"),

@@ -26,11 +26,12 @@ from colorway.image_keys import rendition_key, thumbnail_key
 from colorway.image_store import ImageStore
 from colorway.ledger import lease
 from colorway.ledger.connection import Ledger
-from colorway.ledger.images import note_frames
+from colorway.ledger.images import note_frames, note_hashes
 from colorway.ledger.lease import Timings
 from colorway.ledger.orders import Order
 from colorway.ledger.progress import JobEnd
 from colorway.ledger.renditions import StoredRendition, record_rendition
+from colorway.perceptual_hashes import PerceptualHashes
 from colorway.telemetry.metrics import RenderMetrics
 from palette_worker.heartbeat import Heartbeat, Held
 from palette_worker.patience import patiently
@@ -89,6 +90,7 @@ class Steps:
         self._bench = bench
         self._began = began
         self._frames = 1
+        self._hashes: PerceptualHashes | None = None
         self._fetch_s = 0.0
         self._render_s = 0.0
         self._encode_s = 0.0
@@ -115,6 +117,8 @@ class Steps:
         order = self._order
         with self._turn(self._bench.renders):
             rendition = render(source, order.palette, order.render, order.output)
+            if not order.source.is_hashed:
+                self._hashes = _hashes_of(source)
         self._slot.keep_only(len(rendition.body) + len(rendition.thumbnail))
         self._render_s, self._encode_s = rendition.render_seconds, rendition.encode_seconds
         self._bench.metrics.render.observe(self._render_s + self._encode_s)
@@ -170,6 +174,8 @@ class Steps:
             end = lease.finish(session, claim, winner.id, self._timings(), now=now)
             if order.source.frames is None:
                 note_frames(session, order.source.image, self._frames)
+            if self._hashes is not None:
+                note_hashes(session, order.source.image, self._hashes)
             return winner.key, end
 
         try:
@@ -252,6 +258,15 @@ def check_draining(bench: Bench) -> None:
     """Raise TryLater once this worker has been asked to stop."""
     if bench.draining.is_set():
         raise TryLater("this worker is stopping", retry_after=1, code="worker-stopped")
+
+
+def _hashes_of(source: Source) -> PerceptualHashes | None:
+    """Return what the source looks like; None where another attempt is about it, or that broke."""
+    try:
+        return source.hashes()
+    except Exception:  # a hint is worth no colorway; the next one tries again
+        log.exception("source not hashed")
+        return None
 
 
 def _ms(seconds: float) -> int:

@@ -26,8 +26,8 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Image(Body):
-    """A source picture; `frames` is None until a worker has decoded it."""
+class JobImage(Body):
+    """The source picture of a job; `frames` is None until a worker has decoded it."""
 
     id: str
     sha256: str
@@ -36,6 +36,26 @@ class Image(Body):
     format: str
     frames: int | None
     bytes: int
+
+
+class NearImage(Body):
+    """An image that looks much the same; `distance` in bits of 64."""
+
+    id: str
+    distance: int
+
+
+class Duplicates(Body):
+    """Which other images look like one; `near` is None until a worker has seen it."""
+
+    exact: tuple[str, ...] = ()
+    near: tuple[NearImage, ...] | None = None
+
+
+class Image(JobImage):
+    """A source picture, and what looks like it."""
+
+    duplicates: Duplicates = Duplicates()
 
 
 class Result(Body):
@@ -117,7 +137,7 @@ class JobSummary(Body):
     progress_percent: int
     eta_seconds: int | None
     counts: Counts
-    image: Image
+    image: JobImage
     render: dict[str, Any]
     output: dict[str, Any]
     priority: Priority

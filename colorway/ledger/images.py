@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from colorway.errors import NotFound, TryLater
 from colorway.ledger.tables import Record, images, jobs
+from colorway.perceptual_hashes import PerceptualHashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ NOTE_FRAMES = (
     update(images)
     .where(images.c.id == bindparam("image"), images.c.frames.is_(None))
     .values(frames=bindparam("counted"))
+)
+NOTE_HASHES = (
+    update(images)
+    .where(images.c.id == bindparam("image"), images.c.phash.is_(None))
+    .values({name: bindparam(f"its_{name}") for name in PerceptualHashes._fields})
 )
 
 _OF_JOB = images.c.id == (
@@ -111,6 +117,12 @@ def record_image(
 def note_frames(session: Session, image: UUID, frames: int) -> None:
     """Note how many frames a worker found; the first count stays."""
     session.execute(NOTE_FRAMES, {"image": image, "counted": frames})
+
+
+def note_hashes(session: Session, image: UUID, hashes: PerceptualHashes) -> None:
+    """Note what a worker says it looks like; what was said first stays."""
+    found = {f"its_{name}": number for name, number in hashes._asdict().items()}
+    session.execute(NOTE_HASHES, {"image": image} | found)
 
 
 def count_death(session: Session, job: UUID) -> None:

@@ -27,6 +27,8 @@ class SourceRef:
     width: int
     height: int
     frames: int | None
+    is_hashed: bool
+    """Whether the ledger knows what it looks like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ ORDER = (
         images.c.width,
         images.c.height,
         images.c.frames,
+        images.c.phash,
         images.c.deaths,
         and_(
             jobs.c.reuse == "cache",
@@ -115,6 +118,7 @@ def order_of(session: Session, task: RenderTask) -> Order | None:
             row.width,
             row.height,
             row.frames,
+            row.phash is not None,
         ),
         palette=Palette(row.name, tuple(row.colors)),
         render=RenderOptions(**render),

@@ -133,6 +133,13 @@ class Image(Row):
         # the few that killed workers; nobody looks for the others
         Index(None, "deaths", **_where("deaths > 0")),
         Index(None, "account_id", "bytes"),  # what an account has stored, for its quota
+        # those that look the same to every hash, and the newest that were looked at
+        Index(
+            "ix_images_account_id_hashes",
+            *("account_id", "phash", "ahash", "dhash", "whash", "id"),
+            **_where("phash IS NOT NULL"),
+        ),
+        Index("ix_images_account_id_hashed", "account_id", "id", **_where("phash IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -146,6 +153,11 @@ class Image(Row):
     frames: Mapped[int | None]  # known once a worker has decoded it
     # leases that ran out while a colorway of it rendered alone; one that is finished clears it
     deaths: Mapped[int] = mapped_column(default=0, server_default="0")
+    # what it looks like: all four, or none until a worker has looked
+    phash: Mapped[int | None] = mapped_column(BigInteger)
+    ahash: Mapped[int | None] = mapped_column(BigInteger)
+    dhash: Mapped[int | None] = mapped_column(BigInteger)
+    whash: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, request
 
+from colorway.ledger.duplicates import duplicates_of
 from colorway.ledger.images import find_image
 from colorway.ledger.tables import Record
 from dispatcher.api.authentication import caller_of
@@ -54,7 +55,7 @@ def image_routes(
         refuse_unknown_parameters()
         with intake.ledger.reading() as session:
             row = find_image(session, account, image)
-        return json_answer(image_body(row))
+            return json_answer(image_body(row, duplicates_of(session, row)))
 
     def _announced(account: UUID) -> Response:
         """Answer with the image where we have it already, or else with a slot to put it into."""
@@ -68,11 +69,11 @@ def image_routes(
         answer.status_code = 201
         return answer
 
+    def _image_answer(row: Record, *, status: int) -> Response:
+        with intake.ledger.reading() as session:
+            answer = json_answer(image_body(row, duplicates_of(session, row)))
+        answer.status_code = status
+        answer.headers["Location"] = f"/v1/images/{row.id}"
+        return answer
+
     return routes
-
-
-def _image_answer(row: Record, *, status: int) -> Response:
-    answer = json_answer(image_body(row))
-    answer.status_code = status
-    answer.headers["Location"] = f"/v1/images/{row.id}"
-    return answer

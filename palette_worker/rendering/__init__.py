@@ -15,6 +15,7 @@ module each; colours are OKLab inside, 8-bit sRGB outside, and nothing is random
     lut           the map as a small table that Pillow applies, exact at the main colours
     edges         antialiased edges of flat art, mixed anew from what their areas become
     template      flat art of few colours: the file written once, but for its table of colours
+    hashing       what it looks like, in a few bits, to find duplicates
     scale         max_edge and thumbnails
     encode        WebP, JPEG, and PNG by a writer of its own: png
 

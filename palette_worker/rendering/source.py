@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorway.job import OutputOptions
+from colorway.perceptual_hashes import PerceptualHashes
 from palette_worker.rendering.analyse import Analysis, analyse
 from palette_worker.rendering.base_palette import base_palette
 from palette_worker.rendering.edges import Edges, edges_of
+from palette_worker.rendering.hashing import hashes_of
 from palette_worker.rendering.oklab import Floats, levels_of
 from palette_worker.rendering.picture import Limits, Picture, open_picture
 from palette_worker.rendering.scale import fitted
@@ -61,6 +63,8 @@ class Source:
         self._bases: dict[int, Floats] = {}  # by k, which a palette bounds to 16
         self._file: TemplateFile | None = None
         self._small: tuple[int, Drawing] | None = None
+        self._hashing = threading.Lock()
+        self._hashes: PerceptualHashes | None = None
         self.small_copy(OutputOptions().thumbnail_edge)
 
     @property
@@ -91,6 +95,17 @@ class Source:
             if self._small is None or self._small[0] != edge:
                 self._small = (edge, self._drawn_small(edge))
             return self._small[1]
+
+    def hashes(self) -> PerceptualHashes | None:
+        """Return the perceptual hashes, found once; None while another thread is finding them."""
+        if not self._hashing.acquire(blocking=False):
+            return None
+        try:
+            if self._hashes is None:
+                self._hashes = hashes_of(self.image)
+            return self._hashes
+        finally:
+            self._hashing.release()
 
     def _drawn_small(self, edge: int) -> Drawing:
         small = fitted(self.image, edge)

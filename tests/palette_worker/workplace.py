@@ -121,7 +121,7 @@ def rendition_of(bench: Bench, task: RenderTask) -> Record:
 def source_of(store: HookedStore, key: str) -> SourceRef:
     """Return what a worker is told of this stored source."""
     body = store.objects[key]
-    return SourceRef(uuid7(), key, hashlib.sha256(body).hexdigest(), len(body), 32, 24, None)
+    return SourceRef(uuid7(), key, hashlib.sha256(body).hexdigest(), len(body), 32, 24, None, False)
 
 
 def results_in(store: HookedStore) -> set[str]:

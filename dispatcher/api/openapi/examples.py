@@ -53,7 +53,7 @@ EVERY_OPTION: Example = {
     "metadata": {"campaign": "spring", "sku": "MUG-0042"},
 }
 
-IMAGE: Example = {
+JOB_IMAGE: Example = {
     "id": IMAGE_ID,
     "sha256": "b827060666b66039089ba89afb6b817ff9614d01fe27ef6c316643260a8d525c",
     "width": 1920,
@@ -62,11 +62,17 @@ IMAGE: Example = {
     "frames": 1,
     "bytes": 255977,
 }
-NEW_IMAGE: Example = IMAGE | {"frames": None}
+IMAGE: Example = JOB_IMAGE | {
+    "duplicates": {
+        "exact": ["01a20b2e-52c1-7d09-8a74-4c5e1f0b7a33"],
+        "near": [{"id": "01a1f7c4-0e6b-71f8-b1d2-96a3c2f45e10", "distance": 4}],
+    }
+}
+NEW_IMAGE: Example = IMAGE | {"frames": None, "duplicates": {"exact": [], "near": None}}
 ANNOUNCEMENT: Example = {
     "filename": "coffee.jpg",
-    "bytes": IMAGE["bytes"],
-    "sha256": IMAGE["sha256"],
+    "bytes": JOB_IMAGE["bytes"],
+    "sha256": JOB_IMAGE["sha256"],
     "content_type": "image/jpeg",
 }
 SLOT: Example = {
@@ -176,7 +182,7 @@ def _job(version: int, status: str, *colorways: Example, **more: Any) -> Example
             "upload_seconds": 0.024 * len(results),
             "bytes": sum(result["bytes"] for result in results),
         },
-        "image": IMAGE,
+        "image": JOB_IMAGE,
         "render": _RENDER | {"engine_version": "2"},
         "output": _OUTPUT,
         "priority": "normal",
@@ -204,7 +210,7 @@ ACCEPTED_JOB: Example = _job(
     "pending",
     _colorway(0, _NORD),
     _colorway(1, _SPRING),
-    image=NEW_IMAGE,
+    image=JOB_IMAGE | {"frames": None},
     started_at=None,
 )
 PROCESSING_JOB: Example = _job(
@@ -243,7 +249,7 @@ ESTIMATE: Example = {
     "seconds_from_jobs": 12,
     "bytes": 4474855,
     "bytes_from_jobs": 12,
-    "image": IMAGE,
+    "image": JOB_IMAGE,
     "render": COMPLETED_JOB["render"],
     "output": _OUTPUT,
     "priority": "normal",

@@ -111,7 +111,10 @@ def _show_image() -> Schema:
                 links=_OF_THIS_IMAGE,
             )
         },
-        description="Its size and format, as its bytes have them.",
+        description=(
+            "Its size and format, as its bytes have them, and which of your other images look like"
+            " it. That is a hint: nothing is refused for it."
+        ),
         scope="read",
         problems=("not-found", "validation"),
         parameters=[_IMAGE],

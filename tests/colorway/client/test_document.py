@@ -17,6 +17,9 @@ from tests.dispatcher.stage import Stage, a_png, palettes
 Json = dict[str, Any]
 
 SCHEMAS = {
+    bodies.JobImage: "JobImageBody",
+    bodies.NearImage: "NearImageBody",
+    bodies.Duplicates: "DuplicatesBody",
     bodies.Image: "ImageBody",
     bodies.Result: "ResultBody",
     bodies.Timings: "TimingsBody",
