@@ -10,12 +10,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from colorway.job import JobProgress, JobStatus, OnError, OutputFormat, Priority, Reuse
-from colorway.ledger.duplicates import MOST_SHOWN, NEWEST, Duplicates
 from colorway.ledger.job_list import ListedJob
 from colorway.ledger.progress import JobView
 from colorway.ledger.tables import Record
 from colorway.lifecycle import Status
-from colorway.perceptual_hashes import NEAR
 from dispatcher.api.problem_kinds import COLORWAY_ERRORS
 
 COLORWAYS_SHOWN = 100
@@ -66,47 +64,6 @@ class JobImageBody(Body):
         " worker has decoded it"
     )
     bytes: Count
-
-
-class NearImageBody(Body):
-    """An image that looks much the same."""
-
-    id: UUID
-    distance: Annotated[
-        int,
-        _shown(
-            minimum=0,
-            maximum=NEAR,
-            description="in how many of 64 bits three of their four hashes differ at most",
-        ),
-    ]
-
-
-class DuplicatesBody(Body):
-    """Which of your other images look like this one: a hint, to be looked at by people.
-
-    Greys are compared, so two pictures that differ in their colours alone look the same.
-    """
-
-    exact: Annotated[
-        list[UUID],
-        _shown(maxItems=MOST_SHOWN, description="the newest of those with the same hashes"),
-    ]
-    near: Annotated[
-        list[NearImageBody] | None,
-        _shown(
-            maxItems=MOST_SHOWN,
-            description=f"of your newest {NEWEST:,} others those that differ in a few bits, the"
-            f" nearest first, at most {MOST_SHOWN}; null until a worker has seen the picture, which"
-            " is with its first job",
-        ),
-    ]
-
-
-class ImageBody(JobImageBody):
-    """A source picture, and what looks like it."""
-
-    duplicates: DuplicatesBody
 
 
 class ResultBody(Body):
@@ -262,22 +219,17 @@ class ColorwayPage(Body):
     next: Path | None = Field(description="the path of the next page; null on the last")
 
 
-def image_body(row: Record, found: Duplicates) -> ImageBody:
+def job_image_body(row: Record) -> JobImageBody:
     """Return the answer for a row of `images`."""
-    near = found.near
-    return ImageBody(
-        **_image(row),
-        duplicates=DuplicatesBody(
-            exact=list(found.exact),
-            near=None
-            if near is None
-            else [NearImageBody(id=it.image, distance=it.distance) for it in near],
-        ),
+    return JobImageBody(
+        id=row.id,
+        sha256=row.sha256,
+        width=row.width,
+        height=row.height,
+        format=row.format,
+        frames=row.frames,
+        bytes=row.bytes,
     )
-
-
-def _image(row: Record) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in JobImageBody.model_fields}
 
 
 def job_body(view: JobView, *, now: datetime) -> JobBody:
@@ -324,7 +276,7 @@ def _in_short(
             failed=progress.failed,
             cancelled=progress.cancelled,
         ),
-        "image": JobImageBody(**_image(image)),
+        "image": job_image_body(image),
         "render": RenderBody(**job.render),
         "output": OutputBody(**job.output),
         "priority": job.priority,

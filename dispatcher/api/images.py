@@ -12,7 +12,6 @@ from colorway.ledger.duplicates import duplicates_of
 from colorway.ledger.images import find_image
 from colorway.ledger.tables import Record
 from dispatcher.api.authentication import caller_of
-from dispatcher.api.bodies import image_body
 from dispatcher.api.calls import (
     json_answer,
     read_document,
@@ -20,6 +19,7 @@ from dispatcher.api.calls import (
     refuse_unknown_parameters,
     utc_now,
 )
+from dispatcher.api.image_bodies import image_body
 from dispatcher.api.upload_slots import parse_slot_request, slot_body
 from dispatcher.api.uploads import Uploads
 from dispatcher.intake import Intake

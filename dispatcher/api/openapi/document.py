@@ -14,13 +14,13 @@ from dispatcher.api.bodies import (
     ColorwayBody,
     ColorwayPage,
     HealthBody,
-    ImageBody,
     JobBody,
     JobPage,
     ReadyBody,
 )
 from dispatcher.api.documents import JobIn, JobPart, RetryIn
 from dispatcher.api.estimates import EstimateBody
+from dispatcher.api.image_bodies import ImageBody
 from dispatcher.api.openapi import examples
 from dispatcher.api.openapi.calls import SCHEMA, problem_examples
 from dispatcher.api.openapi.colorway_paths import colorway_paths

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dispatcher.api.bodies import ImageBody
+from dispatcher.api.image_bodies import ImageBody
 from dispatcher.api.openapi import examples
 from dispatcher.api.openapi.calls import (
     BYTES,

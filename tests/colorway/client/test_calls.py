@@ -43,7 +43,8 @@ def test_a_picture_that_was_uploaded_is_submitted_by_its_id(client: Client) -> N
         metadata={"campaign": "spring"},
     )
 
-    assert job.image == image == client.image(image.id)
+    assert image == client.image(image.id)
+    assert job.image.model_dump().items() <= image.model_dump().items()
     assert [colorway.key for colorway in job.colorways] == ["night"]
     assert (job.output["format"], job.priority) == ("webp", "high")
     assert job.metadata == {"campaign": "spring"}
