@@ -139,7 +139,7 @@ class Image(Row):
             *("account_id", "phash", "ahash", "dhash", "whash", "id"),
             **_where("phash IS NOT NULL"),
         ),
-        Index("ix_images_account_id_hashed", "account_id", "id", **_where("phash IS NOT NULL")),
+        Index("ix_images_account_id_newest", "account_id", "id", **_where("phash IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)

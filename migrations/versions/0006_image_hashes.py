@@ -18,7 +18,7 @@ def upgrade() -> None:
     for name in HASHES:
         op.add_column("images", sa.Column(name, sa.BigInteger(), nullable=True))
     _index("ix_images_account_id_hashes", ["account_id", *HASHES, "id"])
-    _index("ix_images_account_id_hashed", ["account_id", "id"])
+    _index("ix_images_account_id_newest", ["account_id", "id"])
 
 
 def _index(name: str, columns: list[str]) -> None:
@@ -26,7 +26,7 @@ def _index(name: str, columns: list[str]) -> None:
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_images_account_id_hashed"), "images")
+    op.drop_index(op.f("ix_images_account_id_newest"), "images")
     op.drop_index(op.f("ix_images_account_id_hashes"), "images")
     for name in reversed(HASHES):
         op.drop_column("images", name)
