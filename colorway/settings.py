@@ -33,6 +33,10 @@ Emails = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 """Addresses, separated by commas."""
 
 
+_BUCKET = "[a-z0-9][a-z0-9._-]+[a-z0-9]"
+_PREFIX_PART = "[A-Za-z0-9_-][A-Za-z0-9_.-]*"  # as in the store's keys
+
+
 class LedgerSettings(BaseSettings):
     """All that a command needs which works on the ledger alone."""
 
@@ -46,16 +50,24 @@ class LedgerSettings(BaseSettings):
     )
 
 
-class SharedSettings(LedgerSettings):
-    """Settings on which dispatcher and worker must agree."""
+class StoreSettings(BaseSettings):
+    """All that it takes to open the image store."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     image_store: str = Field(
-        pattern="^file:///", description="where pictures lie: `file:///folder`"
+        pattern=rf"^(file:///|gs://{_BUCKET}(/{_PREFIX_PART})*/?$)",
+        description="where pictures lie: `file:///folder` or `gs://bucket/prefix`",
     )
     link_signing_key: SecretStr = Field(
         min_length=32,
         description="signs the links of the local folder store; 32 characters or more",
     )
+
+
+class SharedSettings(StoreSettings, LedgerSettings):
+    """Settings on which dispatcher and worker must agree."""
+
     oidc_issuer: str = Field(
         default="https://accounts.google.com", description="who must have signed a caller's token"
     )

@@ -95,9 +95,7 @@ def create_app(
     """
     metrics = RequestMetrics()
     ledger = Ledger(settings.database_url, pool_size=settings.database_pool)
-    store = store or open_store(
-        settings.image_store, link_signing_key=settings.link_signing_key.get_secret_value()
-    )
+    store = store or open_store(settings)
     queue = TaskQueue(settings)
     delivery = Delivery(ledger, queue, metrics)
     quotas = Quotas(settings.max_pending, settings.max_stored_bytes)

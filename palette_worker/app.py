@@ -30,9 +30,7 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     """
     metrics = RenderMetrics()
     ledger = Ledger(settings.database_url, pool_size=settings.threads + 2)  # + heartbeat, + drain
-    store = store or open_store(
-        settings.image_store, link_signing_key=settings.link_signing_key.get_secret_value()
-    )
+    store = store or open_store(settings)
     heartbeat = Heartbeat(ledger, lease_for=settings.lease_for, every=settings.heartbeat_every)
     draining = threading.Event()
     bench = Bench(

@@ -23,6 +23,7 @@ class StoreInMemory:
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.times: dict[str, datetime] = {}
+        self.told: dict[str, tuple[str, str]] = {}  # media type and Cache-Control
         self.slots: dict[str, tuple[str, int, UploadSlot]] = {}
         self.is_away = False
 
@@ -42,6 +43,7 @@ class StoreInMemory:
             raise TryLater(f"the body of {key} had {len(data)} bytes, not {size}")
         self.objects[key] = data
         self.times[key] = datetime.now(UTC)
+        self.told[key] = media_type, cache_control
 
     def open(self, key: str) -> BinaryIO:
         return BytesIO(self._found(key))
@@ -52,6 +54,7 @@ class StoreInMemory:
     def copy(self, key: str, to: str) -> None:
         self.objects[checked_key(to)] = self._found(key)
         self.times[to] = datetime.now(UTC)
+        self.told[to] = self.told[key]
 
     def delete(self, key: str) -> None:
         self.objects.pop(self._reached(key), None)

@@ -34,11 +34,10 @@ def main(
     """Mend once what got lost on the way, and print how much of what."""
     settings = read_settings(Settings)
     configure_logging("reconciler", settings.log_level, to=sys.stderr)
-    key = settings.link_signing_key.get_secret_value()
     metrics = RequestMetrics()
     ledger, queue = Ledger(settings.database_url, pool_size=2), TaskQueue(settings)
     delivery = Delivery(ledger, queue, metrics)
-    store = open_store(settings.image_store, link_signing_key=key)
+    store = open_store(settings)
     reconciler = Reconciler(ledger, queue, delivery, store, metrics, settings)
     try:
         now = datetime.now(UTC)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from werkzeug.serving import make_server
 
 from colorway.client import Client
 from colorway.ledger.connection import Ledger
 from local_tasks.server import LocalTasks
 from tests.dispatcher.stage import Stage, local_queue, on_stage
+from tests.served import served
 
 
 @pytest.fixture(scope="session")
@@ -30,15 +29,8 @@ def stage(sqlite_ledger: Ledger, tmp_path: Path, queue: LocalTasks) -> Iterator[
 @pytest.fixture
 def url(stage: Stage) -> Iterator[str]:
     """The dispatcher's address."""
-    server = make_server("127.0.0.1", 0, stage.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with served(stage.app) as url:
+        yield url
 
 
 @pytest.fixture

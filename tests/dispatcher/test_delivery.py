@@ -14,13 +14,13 @@ from uuid import UUID
 
 import pytest
 import requests
-from werkzeug.serving import make_server
 
 from colorway.render_task import RenderTask
 from demo.supervisor import free_port
 from local_tasks.queue_settings import QueueSettings
 from local_tasks.server import LocalTasks
 from tests.dispatcher.stage import Stage, local_queue, many_palettes, on_stage
+from tests.served import served
 
 BRISK = QueueSettings(max_dispatches_per_second=500, max_concurrent_dispatches=8)
 
@@ -81,17 +81,12 @@ def live(ledger, folder, tasks: LocalTasks, worker: Worker, **matters) -> Iterat
         "oidc_issuer": tasks.issuer,
         "oidc_certs_url": f"{tasks.http_url}/certs",
     }
-    with on_stage(ledger, folder, tasks.grpc_address, **matters) as stage:
-        server = make_server("127.0.0.1", port, stage.app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield stage
-            tasks.settle()
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+    with (
+        on_stage(ledger, folder, tasks.grpc_address, **matters) as stage,
+        served(stage.app, port=port),
+    ):
+        yield stage
+        tasks.settle()
 
 
 def test_a_small_job_is_with_the_queue_when_post_answers(stage):

@@ -12,10 +12,12 @@ from threading import Barrier
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pydantic import SecretStr, ValidationError
 
-from colorway.errors import Conflict, Gone, InvalidRequest, NotFound, TryLater
-from colorway.image_store import open_store
+from colorway.errors import Conflict, Gone, NotFound, TryLater
+from colorway.image_store import ImageStore, open_store
 from colorway.image_store.local_folder import LINK_ROUTE, Link, LocalFolderStore
+from colorway.settings import StoreSettings
 
 KEY = "account/colorways/fingerprint/picture.png"
 MINUTE = timedelta(minutes=1)
@@ -130,15 +132,30 @@ def test_a_folder_in_trouble_asks_to_try_later(store, tmp_path):
 def test_the_store_is_chosen_by_a_url(tmp_path):
     folder = tmp_path / "with space"
 
-    store = open_store(folder.as_uri(), link_signing_key="k" * 32)
+    store = opened(folder.as_uri())
 
     assert isinstance(store, LocalFolderStore)
     assert folder.is_dir()
 
 
 @pytest.mark.parametrize(
-    "url", ["", "folder", "file://host/folder", "ftp:///folder", "file:folder"]
+    "url",
+    [
+        "",
+        "folder",
+        "ftp:///folder",
+        "file:folder",
+        "file://host/folder",
+        "gs:///prefix",
+        "gs://bucket/../up",
+        "gs://bucket/a?b",
+        "gs://Bucket",
+    ],
 )
-def test_a_url_that_names_no_store_is_refused(url):
-    with pytest.raises(InvalidRequest, match="file:///"):
-        open_store(url, link_signing_key="k" * 32)
+def test_a_url_that_names_no_store_is_no_setting(url):
+    with pytest.raises(ValidationError, match="image_store"):
+        opened(url)
+
+
+def opened(url: str) -> ImageStore:
+    return open_store(StoreSettings(image_store=url, link_signing_key=SecretStr("k" * 32)))

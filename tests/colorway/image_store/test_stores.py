@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from colorway.errors import InvalidRequest, NotFound, TryLater
 from colorway.image_store import ImageStore, UploadSlot
-from colorway.image_store.local_folder import LocalFolderStore
-from dispatcher.api.links import link_routes
-from dispatcher.api.problems import show_problems
-from dispatcher.api.uploads import Uploads
-from dispatcher.places import Places
-from tests.fakes import StoreInMemory
 
 EIGHT_MIB = 8 << 20
 MINUTE = timedelta(minutes=1)
@@ -45,53 +36,6 @@ ODD_KEYS = (
     "a" * 256,
     "/".join(["a" * 100] * 10),
 )
-
-
-@pytest.fixture(params=["folder", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ImageStore:
-    if request.param == "memory":
-        return StoreInMemory()
-    return LocalFolderStore(tmp_path / "pictures", "k" * 32)
-
-
-Use = Callable[..., int]
-"""What somebody does who has a slot, and no key of ours; returns the status that they get."""
-
-
-@pytest.fixture
-def use(store: ImageStore) -> Use:
-    """Use a slot with this body, which is announced to have so many bytes."""
-    if isinstance(store, StoreInMemory):
-        return in_memory(store)
-    assert isinstance(store, LocalFolderStore)
-    return by_the_dispatcher(store)
-
-
-def in_memory(store: StoreInMemory) -> Use:
-    def use(slot: UploadSlot, body: bytes, *, announced: int) -> int:
-        return store.use_slot(slot.method, slot.url, slot.headers, body, announced=announced)
-
-    return use
-
-
-def by_the_dispatcher(store: LocalFolderStore) -> Use:
-    app = Flask(__name__)
-    show_problems(app)
-    app.register_blueprint(
-        link_routes(store, Uploads(max_bytes=1, max_pixels=1, places=Places(1, full="full")))
-    )
-
-    def use(slot: UploadSlot, body: bytes, *, announced: int) -> int:
-        answer = app.test_client().open(
-            slot.url,
-            method=slot.method,
-            headers=dict(slot.headers),
-            data=body,
-            environ_overrides={"CONTENT_LENGTH": str(announced)},
-        )
-        return answer.status_code
-
-    return use
 
 
 def put(store: ImageStore, key: str, data: bytes, *, size: int | None = None) -> None:
@@ -233,24 +177,24 @@ def a_slot(
     return store.upload_slot(key, size=7, media_type="image/png", expires_in=expires_in)
 
 
-def test_whoever_has_a_slot_may_put_an_object_there(store, use):
+def test_whoever_has_a_slot_may_put_an_object_there(store, stand):
     slot = a_slot(store)
 
-    status = use(slot, b"picture", announced=7)
+    status = stand.use(slot, b"picture", announced=7)
 
     assert status // 100 == 2
     assert read(store, "a/uploads/slot") == b"picture"
     assert slot.url.startswith(("/", "https://", "http://", "memory://"))
 
 
-def test_a_slot_says_until_when_it_works(store, use):
+def test_a_slot_says_until_when_it_works(store, stand):
     soon = datetime.now(UTC) + MINUTE
 
     slot, late = a_slot(store), a_slot(store, expires_in=timedelta(seconds=-1))
 
     assert abs(slot.expires_at - soon) < timedelta(seconds=2)
     assert late.expires_at < datetime.now(UTC)
-    assert use(late, b"picture", announced=7) // 100 == 4
+    assert stand.use(late, b"picture", announced=7) // 100 == 4
     assert keys(store) == []
 
 
@@ -268,12 +212,12 @@ def test_a_slot_says_until_when_it_works(store, use):
     ],
     ids=str,
 )
-def test_a_slot_cannot_be_made_into_something_else(store, use, change: dict[str, Any]):
+def test_a_slot_cannot_be_made_into_something_else(store, stand, change: dict[str, Any]):
     slot = a_slot(store)
     if "url" in change:
         change = {"url": slot.url.replace(*change["url"])}
 
-    status = use(replace(slot, **change), b"picture", announced=7)
+    status = stand.use(replace(slot, **change), b"picture", announced=7)
 
     assert status // 100 == 4
     assert keys(store) == []
@@ -284,19 +228,19 @@ def test_a_slot_cannot_be_made_into_something_else(store, use, change: dict[str,
     [(b"pictur", 6), (b"pictures", 8), (b"", 0), (b"pict", 7)],
     ids=["too small", "too large", "nothing", "broken off"],
 )
-def test_a_slot_takes_just_so_many_bytes(store, use, body, announced):
-    status = use(a_slot(store), body, announced=announced)
+def test_a_slot_takes_just_so_many_bytes(store, stand, body, announced):
+    status = stand.use(a_slot(store), body, announced=announced)
 
     assert status // 100 == 4
     assert keys(store) == []
 
 
 @pytest.mark.parametrize("again", [b"picture", b"another"])
-def test_a_slot_overwrites_nothing(store, use, again):
+def test_a_slot_overwrites_nothing(store, stand, again):
     slot = a_slot(store)
-    use(slot, b"picture", announced=7)
+    stand.use(slot, b"picture", announced=7)
 
-    status = use(slot, again, announced=7)
+    status = stand.use(slot, again, announced=7)
 
     assert status // 100 == 4
     assert read(store, "a/uploads/slot") == b"picture"

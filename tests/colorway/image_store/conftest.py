@@ -1,0 +1,59 @@
+"""The stands of all stores, so that each is held to the same promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from colorway.image_store import ImageStore
+from tests.colorway.image_store.stands import (
+    FarStand,
+    FolderStand,
+    LinkedStand,
+    MemoryStand,
+    Stand,
+    folder_stand,
+)
+
+FAR: list[str] = []
+LINKED = ["folder", *FAR]
+STORES = ["memory", *LINKED]
+
+
+@pytest.fixture
+def memory() -> MemoryStand:
+    return MemoryStand()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[FolderStand]:
+    with folder_stand(tmp_path / "pictures") as stand:
+        yield stand
+
+
+@pytest.fixture(params=STORES)
+def stand(request: pytest.FixtureRequest) -> Stand:
+    """Each store there is, in turn, and the fake."""
+    stand: Stand = request.getfixturevalue(request.param)
+    return stand
+
+
+@pytest.fixture
+def store(stand: Stand) -> ImageStore:
+    return stand.store
+
+
+@pytest.fixture(params=LINKED)
+def linked(request: pytest.FixtureRequest) -> LinkedStand:
+    """Each store there is, in turn."""
+    stand: LinkedStand = request.getfixturevalue(request.param)
+    return stand
+
+
+@pytest.fixture(params=FAR)
+def far(request: pytest.FixtureRequest) -> FarStand:
+    """Each store that is reached over a network, in turn."""
+    stand: FarStand = request.getfixturevalue(request.param)
+    return stand
