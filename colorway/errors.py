@@ -6,6 +6,7 @@ ColorwayError
 │   ├── TooSlow · Gone · TooLarge · WrongMediaType · InvalidRequest
 │   └── TooMany  or come later, where `retry_after` says so
 ├── TryLater     shared trouble, nothing is wrong with the request: the queue brings it back
+│   └── Misconfigured  which will not pass before an operator has changed something
 ├── LeaseLost    another attempt has taken over: stop, write nothing
 └── Hopeless     no retry can help: the colorway is marked failed
 """
@@ -137,6 +138,16 @@ class TryLater(ColorwayError):
         super().__init__(detail)
         self.retry_after = retry_after
         self.code = code
+
+
+class Misconfigured(TryLater):
+    """Trouble that only an operator can end: a key, a right, a bucket's limits.
+
+    It is no reason to fail what waits for its end, and none to ask again soon.
+    """
+
+    def __init__(self, detail: str, *, retry_after: int = 300) -> None:
+        super().__init__(detail, retry_after=retry_after)
 
 
 class LeaseLost(ColorwayError):

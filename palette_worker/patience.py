@@ -11,7 +11,7 @@ import structlog
 from tenacity import (
     RetryCallState,
     Retrying,
-    retry_if_exception_type,
+    retry_if_exception,
     stop_after_attempt,
     wait_exponential_jitter,
 )
@@ -21,22 +21,28 @@ from colorway.errors import TryLater
 log = structlog.get_logger()
 
 MOST_TRIES = 4
+MOST_PATIENCE_S = 5
 _WAIT = wait_exponential_jitter(multiplier=0.5, jitter=0.5)  # 3.5 to 5 seconds in all
 
 
 def patiently(pause: Callable[[float], None]) -> Retrying:
     """Return what calls a function again, a few times, where it raises TryLater.
 
-    Between two tries it pauses so many seconds; what `pause` raises ends it.
+    Between two tries it pauses so many seconds; what `pause` raises ends it. Whoever asks for more
+    time than this has (a store that is rate-limited or misconfigured) gets it from the queue.
     """
     return Retrying(
-        retry=retry_if_exception_type(TryLater),
+        retry=retry_if_exception(_passes_soon),
         stop=stop_after_attempt(MOST_TRIES),
         wait=_WAIT,
         sleep=pause,
         before_sleep=_tell,
         reraise=True,
     )
+
+
+def _passes_soon(error: BaseException) -> bool:
+    return isinstance(error, TryLater) and error.retry_after <= MOST_PATIENCE_S
 
 
 def _tell(state: RetryCallState) -> None:

@@ -48,6 +48,13 @@ def test_shared_trouble_may_have_a_more_exact_name():
     assert TryLater("the store is away", code="store-unavailable").code == "store-unavailable"
 
 
+def test_what_only_an_operator_can_end_is_no_reason_to_ask_again_soon():
+    error = errors.Misconfigured("the store refuses our key")
+
+    assert isinstance(error, TryLater)
+    assert error.retry_after == 300
+
+
 def test_a_hopeless_colorway_says_where_it_failed():
     error = Hopeless("not a picture", code="image-undecodable", phase="decode")
 

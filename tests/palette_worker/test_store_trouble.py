@@ -14,7 +14,7 @@ from io import BytesIO
 import pytest
 from tenacity import sleep_using_event
 
-from colorway.errors import TryLater
+from colorway.errors import Misconfigured, TryLater
 from colorway.ledger import lapse
 from colorway.lifecycle import Status
 from palette_worker.attempt import Outcome, attempt
@@ -98,6 +98,26 @@ def test_a_stream_that_breaks_off_is_read_again(bench, store):
     store.before["open"], _ = failing(1, cut_off)
 
     assert attempt(task, bench) is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "trouble", [TryLater("too many requests", retry_after=60), Misconfigured("the key is refused")]
+)
+def test_a_store_that_asks_for_more_time_is_not_asked_again_by_the_same_attempt(
+    bench, store, trouble
+):
+    def ask_for_time(key):
+        raise trouble
+
+    _, [task] = a_placed_job(bench)
+    store.before["open"], asked = failing(MOST_TRIES, ask_for_time)
+
+    with pytest.raises(TryLater) as put_off:
+        attempt(task, bench)
+
+    assert len(asked) == 1
+    assert put_off.value.retry_after == trouble.retry_after  # which the queue is told
+    assert given_back(bench, task)
 
 
 def test_a_body_that_came_cut_short_is_read_again(sqlite_ledger, clock):
