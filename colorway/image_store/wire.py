@@ -1,0 +1,177 @@
+"""What stores that are reached over HTTP share: how bodies move, and what their trouble becomes.
+
+Nothing here tries again, but for one case: where a request goes out on a kept connection that turns
+out to be dead, it is sent once more on a new one. All else is TryLater, at once: whoever asks the
+store knows how long it may wait.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+from typing import Any, BinaryIO, Protocol, Self
+
+import requests
+import structlog
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from colorway.errors import Misconfigured, TryLater
+
+log = structlog.get_logger()
+
+PIECE = 1 << 18
+"""Bytes of a body that are held in memory at once, and twice as many of one that is sent."""
+
+_CONNECTIONS = 32  # kept for one host; more may be open at once
+_LONGEST_S = 600
+
+
+class Digest(Protocol):
+    """Takes in bytes, like those of hashlib."""
+
+    def update(self, data: bytes, /) -> object: ...
+
+
+class UploadBody:
+    """A stream as the body of one request, of known length, read piece by piece.
+
+    A stream that turns out shorter or longer than `size` raises TryLater before its last piece has
+    left: the request breaks off, and the store has no whole body.
+    """
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        size: int,
+        *,
+        digest: Digest | None = None,
+        before: bytes = b"",
+        after: bytes = b"",
+    ) -> None:
+        """`before` and `after` go around the stream; the digest takes in what is between them."""
+        self._stream = stream
+        self._size = size
+        self._digest = digest
+        self._before = before
+        self._after = after
+        self._begun = False
+
+    def __len__(self) -> int:
+        return len(self._before) + self._size + len(self._after)
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._begun:  # on a dead connection, or with a token that was refused
+            raise TryLater("the upload must begin again")
+        self._begun = True
+        yield self._before
+        yield from self.rest()
+        yield self._after
+
+    def rest(self) -> Iterator[bytes]:
+        """Yield what has not been read of the stream."""
+        piece = self._stream.read(PIECE)
+        while piece:
+            following = self._stream.read(PIECE)
+            self._size -= len(piece)
+            if self._size < 0 or (self._size and not following):
+                break
+            if self._digest is not None:
+                self._digest.update(piece)
+            yield piece
+            piece = following
+        if self._size:
+            raise TryLater(f"the body is not as long as was said, but for {self._size} bytes")
+
+
+class AnswerStream(io.RawIOBase):
+    """The body of an answer, read as it comes; trouble on the way is TryLater."""
+
+    def __init__(self, answer: requests.Response) -> None:
+        super().__init__()
+        self._answer = answer
+
+    @classmethod
+    def buffered(cls, answer: requests.Response) -> BinaryIO:
+        """Return it with a buffer: `read(n)` returns less than n bytes only at the end."""
+        return io.BufferedReader(cls(answer), PIECE)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with trouble_is_try_later():
+            piece: bytes = self._answer.raw.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self._answer.close()
+        super().close()
+
+
+class _OnceOnADeadConnection(urllib3.Retry):
+    """Sends again what may be sent twice, once, where a connection broke before any answer."""
+
+    def __init__(self, **matters: Any) -> None:
+        once = {"total": 1, "connect": 0, "status": 0, "respect_retry_after_header": False}
+        super().__init__(**(once | matters))
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: urllib3.BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        *others: Any,
+        **more: Any,
+    ) -> Self:
+        if isinstance(error, urllib3.exceptions.TimeoutError):  # it had its time
+            raise error
+        return super().increment(method, url, response, error, *others, **more)
+
+
+def keep_connections(session: requests.Session) -> None:
+    """Let the session keep its connections, and bear with those that died meanwhile."""
+    adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=_OnceOnADeadConnection())
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+
+
+@contextmanager
+def trouble_is_try_later() -> Iterator[None]:
+    """Turn whatever goes wrong between here and the store into TryLater."""
+    try:
+        yield
+    except (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError) as e:
+        raise TryLater(f"the image store cannot be reached: {type(e).__name__}") from e
+
+
+def busy(status: int, headers: Mapping[str, str]) -> TryLater:
+    """Return what becomes of an answer that asks for patience, or tells of the store's trouble."""
+    return TryLater(f"the image store answers {status}", retry_after=_retry_after_s(headers))
+
+
+def misconfigured(detail: str, advice: str, **facts: object) -> Misconfigured:
+    """Return the error for what only an operator can mend, and tell the log how.
+
+    Clients may see the detail, so the advice, and names, are for the log.
+    """
+    log.error("image store is misconfigured", reason=detail, advice=advice, **facts)
+    return Misconfigured(detail)
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> int:
+    """Return the seconds that Retry-After (RFC 9110, 10.2.3) asks for, within reason."""
+    said = headers.get("Retry-After", "")
+    if said.isdecimal():
+        return max(1, min(int(said), _LONGEST_S))
+    try:
+        left = parsedate_to_datetime(said) - datetime.now(UTC)
+    except (ValueError, TypeError):
+        return 5
+    return max(1, min(round(left.total_seconds()), _LONGEST_S))
