@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPMessage
@@ -59,19 +59,30 @@ Fault = Answer | Hang | CutRequest | CutAnswer | HangAnswer
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The head of a request that came."""
+    """The head of a request that came; `body` reads what has not been passed on."""
 
     method: str
     path: str
     headers: HTTPMessage
+    body: Callable[[], bytes]
+
+
+Gate = Callable[[Seen], Answer | Mapping[str, str]]
+"""Answers a request, or lets it through and returns headers to be added to the answer."""
+
+
+def open_gate(request: Seen) -> Answer | Mapping[str, str]:
+    """Let everything through."""
+    return {}
 
 
 class FaultyFront:
     """Listens until closed; sound until told to `fail`."""
 
-    def __init__(self, host: str, port: int) -> None:
-        """Stand before the server at this address."""
+    def __init__(self, host: str, port: int, gate: Gate = open_gate) -> None:
+        """Stand before the server at this address, which gets what the gate lets through."""
         self.backend = host, port
+        self.gate = gate
         self.seen: list[Seen] = []
         self.healed = threading.Event()
         self._guard = threading.Lock()
@@ -158,8 +169,17 @@ class _Passage(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         front = self.server.front
-        front.seen.append(Seen(self.command, self.path, self.headers))
+        self._left = int(self.headers.get("Content-Length", 0))
+        request = Seen(self.command, self.path, self.headers, lambda: b"".join(self._body()))
+        front.seen.append(request)
         fault = front.next_fault()
+        added: Mapping[str, str] = {}
+        if fault is None or isinstance(fault, CutAnswer | HangAnswer):
+            said = front.gate(request)
+            if isinstance(said, Answer):
+                fault = said
+            else:
+                added = said
         if isinstance(fault, Answer | Hang):
             for _ in self._body():
                 pass
@@ -182,6 +202,7 @@ class _Passage(BaseHTTPRequestHandler):
                 self._break_off()
                 return
             headers = {name: value for name, value in answer.getheaders() if name not in _BY_HOP}
+            headers |= added
             has_length = answer.length is not None
             self._answer(answer.status, headers if has_length else {**headers, **_CHUNKED})
             left = fault.after if isinstance(fault, CutAnswer | HangAnswer) else None
@@ -199,7 +220,7 @@ class _Passage(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_OPTIONS = _pass_on  # noqa: N815
 
     def _request(self, most: int | None) -> None:
-        self._backend.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        self._backend.putrequest(self.command, self.path, skip_accept_encoding=True)
         for name, value in self.headers.items():
             if name not in _BY_HOP:
                 self._backend.putheader(name, value)
@@ -214,12 +235,11 @@ class _Passage(BaseHTTPRequestHandler):
 
     def _body(self) -> Iterator[bytes]:
         """Yield what the client sends; where it goes away before its end, break off."""
-        left = int(self.headers.get("Content-Length", 0))
-        while left:
-            piece = self.rfile.read1(min(_PIECE, left))  # type: ignore[attr-defined]
+        while self._left:
+            piece = self.rfile.read1(min(_PIECE, self._left))  # type: ignore[attr-defined]
             if not piece:
                 raise ConnectionResetError("the client went away")
-            left -= len(piece)
+            self._left -= len(piece)
             yield piece
 
     def _answer(self, status: int, headers: Mapping[str, str]) -> None:
@@ -237,5 +257,5 @@ class _Passage(BaseHTTPRequestHandler):
         """Keep quiet."""
 
 
-_BY_HOP = {"Connection", "Transfer-Encoding", "Keep-Alive"}
+_BY_HOP = {"Host", "Connection", "Transfer-Encoding", "Keep-Alive"}
 _CHUNKED = {"Transfer-Encoding": "chunked"}

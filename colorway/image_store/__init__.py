@@ -15,5 +15,9 @@ __all__ = ["ImageStore", "UploadSlot", "is_stored", "open_store"]
 def open_store(settings: StoreSettings) -> ImageStore:
     """Return the store that IMAGE_STORE names."""
     url = urlsplit(settings.image_store)
+    if url.scheme == "gs":
+        from colorway.image_store.gcs import GcsStore  # noqa: PLC0415 - takes 0.3 s
+
+        return GcsStore(url.netloc, url.path.strip("/"))
     key = settings.link_signing_key.get_secret_value()
     return LocalFolderStore(Path(unquote(url.path)), key)

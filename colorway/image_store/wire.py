@@ -37,6 +37,12 @@ class Digest(Protocol):
     def update(self, data: bytes, /) -> object: ...
 
 
+class Check(Digest, Protocol):
+    """A digest that knows what it should come to."""
+
+    def is_met(self) -> bool: ...
+
+
 class UploadBody:
     """A stream as the body of one request, of known length, read piece by piece.
 
@@ -54,51 +60,60 @@ class UploadBody:
         after: bytes = b"",
     ) -> None:
         """`before` and `after` go around the stream; the digest takes in what is between them."""
-        self._stream = stream
         self._size = size
-        self._digest = digest
         self._before = before
         self._after = after
+        self._pieces = self._checked(stream, digest)
         self._begun = False
 
     def __len__(self) -> int:
         return len(self._before) + self._size + len(self._after)
 
     def __iter__(self) -> Iterator[bytes]:
-        if self._begun:  # on a dead connection, or with a token that was refused
+        if self._begun:  # on a connection that was dead
             raise TryLater("the upload must begin again")
         self._begun = True
         yield self._before
-        yield from self.rest()
+        for piece in self._pieces:  # noqa: UP028 - `yield from` would close them, too
+            yield piece
         yield self._after
 
-    def rest(self) -> Iterator[bytes]:
-        """Yield what has not been read of the stream."""
-        piece = self._stream.read(PIECE)
+    def read_to_end(self) -> None:
+        """Let the digest take in what has not been sent."""
+        for _ in self._pieces:
+            pass
+
+    def _checked(self, stream: BinaryIO, digest: Digest | None) -> Iterator[bytes]:
+        left = self._size
+        piece = stream.read(PIECE)
         while piece:
-            following = self._stream.read(PIECE)
-            self._size -= len(piece)
-            if self._size < 0 or (self._size and not following):
+            following = stream.read(PIECE)
+            left -= len(piece)
+            if left < 0 or (left and not following):
                 break
-            if self._digest is not None:
-                self._digest.update(piece)
+            if digest is not None:
+                digest.update(piece)
             yield piece
             piece = following
-        if self._size:
-            raise TryLater(f"the body is not as long as was said, but for {self._size} bytes")
+        if left:
+            raise TryLater(f"the body has not the {self._size} bytes that were announced")
 
 
 class AnswerStream(io.RawIOBase):
     """The body of an answer, read as it comes; trouble on the way is TryLater."""
 
-    def __init__(self, answer: requests.Response) -> None:
+    def __init__(self, answer: requests.Response, check: Check | None) -> None:
         super().__init__()
         self._answer = answer
+        self._check = check
 
     @classmethod
-    def buffered(cls, answer: requests.Response) -> BinaryIO:
-        """Return it with a buffer: `read(n)` returns less than n bytes only at the end."""
-        return io.BufferedReader(cls(answer), PIECE)
+    def buffered(cls, answer: requests.Response, check: Check | None = None) -> BinaryIO:
+        """Return it with a buffer: `read(n)` returns less than n bytes only at the end.
+
+        Whoever reads to the end gets TryLater where the check is not met.
+        """
+        return io.BufferedReader(cls(answer, check), PIECE)
 
     def readable(self) -> bool:
         return True
@@ -106,6 +121,10 @@ class AnswerStream(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         with trouble_is_try_later():
             piece: bytes = self._answer.raw.read(len(buffer))
+        if self._check is not None:
+            self._check.update(piece)
+            if not piece and not self._check.is_met():
+                raise TryLater("an object was spoilt on its way to us")
         buffer[: len(piece)] = piece
         return len(piece)
 

@@ -93,7 +93,7 @@ PLANTED = [
     (
         "dispatcher/intake.py",
         "import google.cloud.tasks_v2",
-        "Google's SDK comes in through one door",
+        "Google's SDKs come in through one door each",
         "dispatcher.intake -> google",
     ),
     (

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from colorway.image_store import ImageStore
+from tests.colorway.image_store.gcs_stand import GcsStand, gcs_stand
 from tests.colorway.image_store.stands import (
     FarStand,
     FolderStand,
@@ -16,8 +17,9 @@ from tests.colorway.image_store.stands import (
     Stand,
     folder_stand,
 )
+from tests.google_cloud import GoogleCloud, fake_gcs
 
-FAR: list[str] = []
+FAR = ["gcs"]
 LINKED = ["folder", *FAR]
 STORES = ["memory", *LINKED]
 
@@ -30,6 +32,23 @@ def memory() -> MemoryStand:
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[FolderStand]:
     with folder_stand(tmp_path / "pictures") as stand:
+        yield stand
+
+
+@pytest.fixture(scope="session")
+def fake_gcs_server() -> Iterator[tuple[str, int]]:
+    with fake_gcs() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def google(fake_gcs_server: tuple[str, int]) -> GoogleCloud:
+    return GoogleCloud(fake_gcs_server)
+
+
+@pytest.fixture
+def gcs(google: GoogleCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GcsStand]:
+    with gcs_stand(google, tmp_path, monkeypatch) as stand:
         yield stand
 
 

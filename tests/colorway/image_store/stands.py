@@ -77,6 +77,9 @@ class FarStand(LinkedStand, Protocol):
     def with_missing_bucket(self) -> ImageStore:
         """Return a store on the same server, in a bucket that is not there."""
 
+    def at(self, url: str) -> ImageStore:
+        """Return a store whose server is thought to be at this address."""
+
 
 class MemoryStand:
     """The fake; where others speak HTTP, it is asked."""

@@ -67,6 +67,15 @@ def test_what_is_put_comes_back_whole(store, size):
     assert store.stat("account/sources/a").bytes == size
 
 
+def test_the_world_is_told_what_it_is_and_that_it_never_changes(stand, store):
+    put(store, "account/colorways/nord.png", b"picture")
+
+    assert stand.told("account/colorways/nord.png") == (
+        "image/png",
+        "public, max-age=31536000, immutable",
+    )
+
+
 def test_repeating_a_put_is_harmless(store):
     put(store, "a/b", b"picture")
 
@@ -122,6 +131,15 @@ def test_deleting_what_is_not_there_is_no_error(store):
         store.delete(missing)
 
     assert keys(store) == ["a/b"]
+
+
+def test_listing_goes_on_beyond_one_page(store):
+    wanted = [f"a/{number:04}" for number in range(1003)]  # a page of GCS has 1000
+    with ThreadPoolExecutor(8) as threads:
+        for _ in threads.map(lambda key: put(store, key, b"x"), reversed(wanted)):
+            pass
+
+    assert keys(store, "a/") == wanted
 
 
 def test_listing_gives_keys_in_order_with_sizes_and_times(store):
@@ -231,7 +249,7 @@ def test_a_slot_cannot_be_made_into_something_else(store, stand, change: dict[st
 def test_a_slot_takes_just_so_many_bytes(store, stand, body, announced):
     status = stand.use(a_slot(store), body, announced=announced)
 
-    assert status // 100 == 4
+    assert status // 100 in (0, 4)  # whoever breaks off may get no answer
     assert keys(store) == []
 
 
