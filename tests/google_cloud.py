@@ -93,8 +93,8 @@ class GoogleCloud:
         path = urlsplit(request.path).path
         if path == "/token":
             return self._give_token(request)
-        if path.startswith("/computeMetadata/"):
-            return self._tell_metadata(path, request)
+        if request.headers["Metadata-Flavor"] == "Google":
+            return self._tell_metadata(path)
         if "X-Goog-Algorithm" in request.path:
             return self._check_signed(request)
         if request.headers["Authorization"] not in {f"Bearer {token}" for token in self.tokens}:
@@ -110,18 +110,23 @@ class GoogleCloud:
             return _json(400, {"error": "invalid_grant", "error_description": "account not found"})
         return self._new_token()
 
-    def _tell_metadata(self, path: str, request: Seen) -> Answer:
-        assert request.headers["Metadata-Flavor"] == "Google"
-        if path.endswith("/token"):
-            return self._new_token()
-        said = {"email": ACCOUNT, "aliases": ["default"], "scopes": []}
-        return _json(200, said, **{"Metadata-Flavor": "Google"})
+    def _tell_metadata(self, path: str) -> Answer:
+        """Answer as Cloud Run's metadata server, as far as it is asked."""
+        match path.rpartition("service-accounts/default")[2]:
+            case "/":
+                facts = {"email": ACCOUNT, "aliases": ["default"], "scopes": []}
+                return _json(200, facts, **_FLAVOR)
+            case "/token":
+                return self._new_token()
+            case _:  # the universe is the usual one; nothing else is known
+                said = {"Content-Type": "application/text", **_FLAVOR}
+                return Answer(404 if "universe" in path else 200, said)
 
     def _new_token(self) -> Answer:
         token = uuid4().hex
         self.tokens.add(token)
-        said = {"access_token": token, "expires_in": 3600, "token_type": "Bearer"}
-        return _json(200, said, **{"Metadata-Flavor": "Google"})
+        facts = {"access_token": token, "expires_in": 3600, "token_type": "Bearer"}
+        return _json(200, facts, **_FLAVOR)
 
     def _sign_blob(self, path: str, request: Seen) -> Answer:
         if not self.may_sign:
@@ -161,6 +166,9 @@ class GoogleCloud:
         host, port = self.server
         url = f"http://{host}:{port}/storage/v1/b/{bucket}/o/{requests.utils.quote(name, safe='')}"
         return requests.get(url, timeout=5).ok
+
+
+_FLAVOR = {"Metadata-Flavor": "Google"}
 
 
 def _any(assertion: str) -> Any:

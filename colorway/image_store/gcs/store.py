@@ -22,7 +22,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from http import HTTPStatus
@@ -90,10 +90,10 @@ class GcsStore:
         cache_control: str = IMMUTABLE,
     ) -> None:
         """See ImageStore.put; Conflict where other bytes lie under the key."""
-        blob = self._blob(key)
+        path = self._path(key)
         crc = google_crc32c.Checksum()
         boundary = uuid4().hex
-        facts = {"name": blob.name, "cacheControl": cache_control, "metadata": {"sha256": sha256}}
+        facts = {"name": path, "cacheControl": cache_control, "metadata": {"sha256": sha256}}
         upload = UploadBody(
             body,
             size,
@@ -120,7 +120,7 @@ class GcsStore:
                 self._require_equal(key, size, _base64(crc))
             else:
                 self._require_ok(answer)
-                self._require_sound(blob, answer.json(), _base64(crc))
+                self._require_sound(key, answer.json(), _base64(crc))
 
     def open(self, key: str) -> BinaryIO:
         """See ImageStore.open."""
@@ -153,12 +153,7 @@ class GcsStore:
 
     def delete(self, key: str) -> None:
         """See ImageStore.delete."""
-        blob = self._blob(key)
-        try:
-            with self._trouble_is_ours(key):
-                blob.delete(timeout=self._timeout, retry=None)
-        except NotFound:
-            return
+        self._delete(key)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """See ImageStore.list."""
@@ -239,12 +234,16 @@ class GcsStore:
         if (stored.size, stored.crc32c) != (size, crc):
             raise Conflict(f"other bytes are stored under {key}", code="key-taken")
 
-    def _require_sound(self, blob: Blob, stored: dict[str, str], crc: str) -> None:
+    def _require_sound(self, key: str, stored: dict[str, str], crc: str) -> None:
         """Take back what was spoilt on its way."""
         if stored["crc32c"] != crc:
-            generation = int(stored["generation"])
-            blob.delete(if_generation_match=generation, timeout=self._timeout, retry=None)
-            raise TryLater(f"{blob.name} was spoilt on its way to the store")
+            self._delete(key, if_generation_match=int(stored["generation"]))
+            raise TryLater(f"{key} was spoilt on its way to the store")
+
+    def _delete(self, key: str, **conditions: int) -> None:
+        blob = self._blob(key)
+        with suppress(NotFound), self._trouble_is_ours(key):
+            blob.delete(**conditions, timeout=self._timeout, retry=None)
 
     @contextmanager
     def _trouble_is_ours(self, key: str | None = None) -> Iterator[None]:

@@ -8,8 +8,10 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+import requests
 from google.oauth2 import service_account
 
 from colorway.errors import NotFound
@@ -36,9 +38,9 @@ class GcsStand:
         self.front = front
         self.google = google
         self._patch = patch
-        self._bucket = make_bucket(google.server)
+        self.bucket = make_bucket(google.server)
         self.environment = {
-            "IMAGE_STORE": f"gs://{self._bucket}/a/prefix",
+            "IMAGE_STORE": f"gs://{self.bucket}/a/prefix",
             "LINK_SIGNING_KEY": SIGNING_KEY,
             "STORAGE_EMULATOR_HOST": front.url,
             "GOOGLE_APPLICATION_CREDENTIALS": str(key_file),
@@ -52,8 +54,22 @@ class GcsStand:
         front.seen.clear()
 
     def a_store(self, **matters: Any) -> GcsStore:
-        given = {"bucket": self._bucket, "prefix": "a/prefix"} | matters
+        given = {"bucket": self.bucket, "prefix": "a/prefix"} | matters
         return GcsStore(**given, connect_within=SECOND, answer_within=SECOND)
+
+    def raw(self, name: str) -> dict[str, Any]:
+        """Return what the server itself knows of an object."""
+        host, port = self.google.server
+        path = f"/storage/v1/b/{self.bucket}/o/{quote(name, safe='')}"
+        facts: dict[str, Any] = requests.get(f"http://{host}:{port}{path}", timeout=5).json()
+        return facts
+
+    def put_raw(self, name: str) -> None:
+        """Let somebody else have put something empty into the bucket."""
+        host, port = self.google.server
+        url = f"http://{host}:{port}/upload/storage/v1/b/{self.bucket}/o"
+        params = {"uploadType": "media", "name": name}
+        requests.post(url, params=params, data=b"", timeout=5).raise_for_status()
 
     def use(self, slot: UploadSlot, body: bytes, *, announced: int) -> int:
         return exchange(self.front.url, slot.method, slot.url, slot.headers, body, announced)
