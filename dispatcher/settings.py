@@ -21,6 +21,9 @@ def _rate(text: str) -> str:
     return text
 
 
+LONGEST_LINK = timedelta(days=7)
+"""What Google Cloud Storage signs for at most; whatever the store, nobody needs more."""
+
 Rate = Annotated[str, AfterValidator(_rate)]
 """So many in a time, as the limits library reads it; or nothing."""
 
@@ -115,11 +118,14 @@ class Settings(SharedSettings):
         default=timedelta(days=30), description="a job's `expires_at` is this long after it came"
     )
     links_work_for: Duration = Field(
-        default=timedelta(minutes=15), description="a picture's signed link expires after this"
+        default=timedelta(minutes=15),
+        le=LONGEST_LINK,
+        description="a picture's signed link expires after this; 7 days at most",
     )
     slots_work_for: Duration = Field(
         default=timedelta(hours=1),
-        description="an upload slot expires after this; it must be confirmed by then",
+        le=LONGEST_LINK,
+        description="an upload slot expires after this, 7 days at most; confirm it by then",
     )
 
     reconcile_every: Duration | None = Field(

@@ -58,10 +58,13 @@ class ImageStore(Protocol):
         media_type: str,
         cache_control: str = IMMUTABLE,
     ) -> None:
-        """Store `size` bytes under the key, whole or not at all; repeating it is harmless."""
+        """Store `size` bytes under the key, whole or not at all; repeating it is harmless.
+
+        To put other bytes under a key that is taken is a bug, which a store need not notice.
+        """
 
     def open(self, key: str) -> BinaryIO:
-        """Return a stream of the bytes, or raise NotFound."""
+        """Return a stream of the bytes, or raise NotFound; reading it may raise TryLater or OSError."""
 
     def stat(self, key: str) -> StoredObject:
         """Return what is stored under the key, or raise NotFound."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError, TransportError
 
 from colorway.errors import ColorwayError, NotFound, TryLater
@@ -44,12 +43,6 @@ def refusal(
         return busy(status, headers)
     detail, advice = _MENDING.get(HTTPStatus(status), _ELSE)
     return misconfigured(detail, advice, bucket=bucket, status=status, said=said)
-
-
-def refusal_of(error: GoogleAPICallError, *, key: str | None, bucket: str) -> ColorwayError:
-    """Return the error that the library's means."""
-    headers = {} if error.response is None else error.response.headers
-    return refusal(error.code or 500, headers, error.message, key=key, bucket=bucket)
 
 
 def no_signature(status: int, headers: Mapping[str, str], said: str, account: str) -> ColorwayError:

@@ -37,7 +37,7 @@ from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage import Blob
 
-from colorway.errors import Conflict, NotFound, TryLater
+from colorway.errors import ColorwayError, NotFound, TryLater
 from colorway.image_store.contract import (
     IMMUTABLE,
     StoredObject,
@@ -46,7 +46,7 @@ from colorway.image_store.contract import (
     is_key,
 )
 from colorway.image_store.gcs.access import Access
-from colorway.image_store.gcs.errors import no_token, refusal, refusal_of
+from colorway.image_store.gcs.errors import no_token, refusal
 from colorway.image_store.wire import AnswerStream, UploadBody, trouble_is_try_later
 
 _IAM = "https://iamcredentials.googleapis.com"
@@ -89,11 +89,14 @@ class GcsStore:
         media_type: str,
         cache_control: str = IMMUTABLE,
     ) -> None:
-        """See ImageStore.put; Conflict where other bytes lie under the key."""
-        path = self._path(key)
-        crc = google_crc32c.Checksum()
+        """See ImageStore.put; other bytes than those under the key are a ValueError."""
         boundary = uuid4().hex
-        facts = {"name": path, "cacheControl": cache_control, "metadata": {"sha256": sha256}}
+        facts = {
+            "name": self._path(key),
+            "cacheControl": cache_control,
+            "metadata": {"sha256": sha256},
+        }
+        crc = google_crc32c.Checksum()
         upload = UploadBody(
             body,
             size,
@@ -232,7 +235,7 @@ class GcsStore:
         except NotFound as error:
             raise TryLater(f"{key} has come and gone meanwhile") from error
         if (stored.size, stored.crc32c) != (size, crc):
-            raise Conflict(f"other bytes are stored under {key}", code="key-taken")
+            raise ValueError(f"other bytes are stored under {key}, which are never replaced")
 
     def _require_sound(self, key: str, stored: dict[str, str], crc: str) -> None:
         """Take back what was spoilt on its way."""
@@ -252,23 +255,22 @@ class GcsStore:
             try:
                 yield
             except GoogleAPICallError as error:
-                self._note(error.code)
-                raise refusal_of(error, key=key, bucket=self._name) from error
+                headers = {} if error.response is None else error.response.headers
+                raise self._refusal(error.code or 500, headers, error.message, key) from error
             except GoogleAuthError as error:
                 raise no_token(error) from error
 
     def _require_ok(self, answer: requests.Response, key: str | None = None) -> None:
         if not answer.ok:
             with answer:
-                self._note(answer.status_code)
-                raise refusal(
-                    answer.status_code, answer.headers, answer.text, key=key, bucket=self._name
-                )
+                raise self._refusal(answer.status_code, answer.headers, answer.text, key)
 
-    def _note(self, status: int | None) -> None:
-        """Ask for another token after one was refused: it may be that one alone."""
-        if status == HTTPStatus.UNAUTHORIZED:
+    def _refusal(
+        self, status: int, headers: Mapping[str, str], said: str, key: str | None
+    ) -> ColorwayError:
+        if status == HTTPStatus.UNAUTHORIZED:  # the next call gets another token
             self._access.session.credentials.token = None
+        return refusal(status, headers, said, key=key, bucket=self._name)
 
 
 class _Crc32c:

@@ -15,7 +15,7 @@ import structlog
 from google.oauth2 import credentials, service_account
 from pydantic import SecretStr
 
-from colorway.errors import Conflict, Misconfigured, NotFound, TryLater
+from colorway.errors import Misconfigured, NotFound, TryLater
 from colorway.image_store import open_store
 from colorway.image_store.gcs import GcsStore
 from colorway.image_store.gcs.access import SCOPES
@@ -87,7 +87,7 @@ def test_a_folder_does_not_pay_for_googles_libraries(tmp_path):
 def test_other_bytes_under_the_same_key_are_refused(store):
     put(store)
 
-    with pytest.raises(Conflict):
+    with pytest.raises(ValueError, match="other bytes"):
         put(store, data=b"another")
 
     with store.open(KEY) as body:
