@@ -64,7 +64,10 @@ class ImageStore(Protocol):
         """
 
     def open(self, key: str) -> BinaryIO:
-        """Return a stream of the bytes, or raise NotFound; reading it may raise TryLater or OSError."""
+        """Return a stream of the bytes, or raise NotFound.
+
+        Reading it may raise TryLater, or the platform's OSError.
+        """
 
     def stat(self, key: str) -> StoredObject:
         """Return what is stored under the key, or raise NotFound."""
