@@ -8,7 +8,7 @@ store knows how long it may wait.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -85,9 +85,9 @@ class UploadBody:
 
     def _checked(self, stream: BinaryIO, digest: Digest | None) -> Iterator[bytes]:
         left = self._size
-        piece = stream.read(PIECE)
+        piece = _read(stream)
         while piece:
-            following = stream.read(PIECE)
+            following = _read(stream)
             left -= len(piece)
             if left < 0 or (left and not following):
                 break
@@ -97,6 +97,13 @@ class UploadBody:
             piece = following
         if left:
             raise TryLater(f"the body has not the {self._size} bytes that were announced")
+
+
+def _read(stream: BinaryIO) -> bytes:
+    try:
+        return stream.read(PIECE)
+    except OSError as error:  # which urllib3 would take for an error of its own connection
+        raise TryLater("the body of an upload could not be read") from error
 
 
 class AnswerStream(io.RawIOBase):
@@ -154,9 +161,17 @@ class _OnceOnADeadConnection(urllib3.Retry):
         return super().increment(method, url, response, error, *others, **more)
 
 
-def keep_connections(session: requests.Session) -> None:
-    """Let the session keep its connections, and bear with those that died meanwhile."""
-    adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=_OnceOnADeadConnection())
+def keep_connections(
+    session: requests.Session,
+    *,
+    repeatable: Collection[str] | None = urllib3.Retry.DEFAULT_ALLOWED_METHODS,
+) -> None:
+    """Let the session keep its connections, and bear with those that died meanwhile.
+
+    `repeatable` are the methods whose requests may be sent twice; None: all of them.
+    """
+    once = _OnceOnADeadConnection(allowed_methods=repeatable)
+    adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=once)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
 
