@@ -22,6 +22,7 @@ from tests.google_cloud import GoogleCloud, fake_gcs
 FAR = ["gcs"]
 LINKED = ["folder", *FAR]
 STORES = ["memory", *LINKED]
+GENEROUS: list[str] = []  # whose links and slots bind less than they say
 
 
 @pytest.fixture
@@ -62,6 +63,20 @@ def stand(request: pytest.FixtureRequest) -> Stand:
 @pytest.fixture
 def store(stand: Stand) -> ImageStore:
     return stand.store
+
+
+@pytest.fixture(params=[name for name in STORES if name not in GENEROUS])
+def strict(request: pytest.FixtureRequest) -> Stand:
+    """Each store whose slots grant no more than they say, in turn, and the fake."""
+    stand: Stand = request.getfixturevalue(request.param)
+    return stand
+
+
+@pytest.fixture(params=[name for name in LINKED if name not in GENEROUS])
+def strictly_linked(request: pytest.FixtureRequest) -> LinkedStand:
+    """Each store whose links bind all that they say, in turn."""
+    stand: LinkedStand = request.getfixturevalue(request.param)
+    return stand
 
 
 @pytest.fixture(params=LINKED)

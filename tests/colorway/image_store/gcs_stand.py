@@ -18,7 +18,14 @@ from colorway.errors import NotFound
 from colorway.image_store import ImageStore, UploadSlot
 from colorway.image_store.gcs import GcsStore
 from colorway.image_store.gcs.access import SCOPES
-from tests.colorway.image_store.stands import SIGNING_KEY, Got, exchange, followed, told_by_link
+from tests.colorway.image_store.stands import (
+    SIGNING_KEY,
+    Got,
+    a_link,
+    exchange,
+    followed,
+    told_by_link,
+)
 from tests.faulty_front import FaultyFront
 from tests.google_cloud import GoogleCloud, make_bucket
 
@@ -76,6 +83,9 @@ class GcsStand:
 
     def follow(self, url: str, method: str = "GET") -> Got:
         return followed(self.front.url, method, url)
+
+    def an_old_link(self, key: str) -> str:
+        return a_link(self.store, key, seconds=-1)
 
     def told(self, key: str) -> tuple[str | None, str | None]:
         return told_by_link(self, key)

@@ -62,6 +62,9 @@ class LinkedStand(Stand, Protocol):
     def follow(self, url: str, method: str = "GET") -> Got:
         """Follow a link."""
 
+    def an_old_link(self, key: str) -> str:
+        """Return a link whose time has come."""
+
 
 class FarStand(LinkedStand, Protocol):
     """A stand whose store is a server, to which all calls go through a front that can fail.
@@ -110,6 +113,9 @@ class FolderStand:
 
     def follow(self, url: str, method: str = "GET") -> Got:
         return followed(self._dispatcher, method, url)
+
+    def an_old_link(self, key: str) -> str:
+        return a_link(self.store, key, seconds=-1)
 
     def told(self, key: str) -> tuple[str | None, str | None]:
         return told_by_link(self, key)

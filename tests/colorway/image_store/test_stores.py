@@ -205,15 +205,20 @@ def test_whoever_has_a_slot_may_put_an_object_there(store, stand):
     assert slot.url.startswith(("/", "https://", "http://", "memory://"))
 
 
-def test_a_slot_says_until_when_it_works(store, stand):
+def test_a_slot_says_until_when_it_works(store):
     soon = datetime.now(UTC) + MINUTE
 
-    slot, late = a_slot(store), a_slot(store, expires_in=timedelta(seconds=-1))
+    assert abs(a_slot(store).expires_at - soon) < timedelta(seconds=2)
 
-    assert abs(slot.expires_at - soon) < timedelta(seconds=2)
+
+def test_a_slot_works_no_longer_than_it_says(strict):
+    late = a_slot(strict.store, expires_in=timedelta(seconds=-1))
+
+    status = strict.use(late, b"picture", announced=7)
+
     assert late.expires_at < datetime.now(UTC)
-    assert stand.use(late, b"picture", announced=7) // 100 == 4
-    assert keys(store) == []
+    assert status // 100 == 4
+    assert keys(strict.store) == []
 
 
 @pytest.mark.parametrize(
@@ -225,8 +230,6 @@ def test_a_slot_says_until_when_it_works(store, stand):
         {"url": ("a/uploads/slot", "a/uploads/slott")},
         {"url": ("a/uploads/", "b/uploads/")},
         {"url": ("?", "?x=")},
-        {"headers": {"Content-Type": "text/html"}},
-        {"headers": {}},
     ],
     ids=str,
 )
@@ -241,13 +244,28 @@ def test_a_slot_cannot_be_made_into_something_else(store, stand, change: dict[st
     assert keys(store) == []
 
 
+@pytest.mark.parametrize("headers", [{"Content-Type": "text/html"}, {}])
+def test_a_slot_is_for_one_media_type(strict, headers):
+    status = strict.use(replace(a_slot(strict.store), headers=headers), b"picture", announced=7)
+
+    assert status // 100 == 4
+    assert keys(strict.store) == []
+
+
 @pytest.mark.parametrize(
     ("body", "announced"),
-    [(b"pictur", 6), (b"pictures", 8), (b"", 0), (b"pict", 7)],
-    ids=["too small", "too large", "nothing", "broken off"],
+    [(b"pictur", 6), (b"pictures", 8), (b"", 0)],
+    ids=["too small", "too large", "nothing"],
 )
-def test_a_slot_takes_just_so_many_bytes(store, stand, body, announced):
-    status = stand.use(a_slot(store), body, announced=announced)
+def test_a_slot_takes_just_so_many_bytes(strict, body, announced):
+    status = strict.use(a_slot(strict.store), body, announced=announced)
+
+    assert status // 100 == 4
+    assert keys(strict.store) == []
+
+
+def test_what_is_broken_off_leaves_nothing_in_a_slot(store, stand):
+    status = stand.use(a_slot(store), b"pict", announced=7)
 
     assert status // 100 in (0, 4)  # whoever breaks off may get no answer
     assert keys(store) == []
