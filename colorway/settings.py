@@ -6,7 +6,14 @@ import sys
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -56,13 +63,31 @@ class StoreSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     image_store: str = Field(
-        pattern=rf"^(file:///|gs://{_BUCKET}(/{_PREFIX_PART})*/?$)",
-        description="where pictures lie: `file:///folder` or `gs://bucket/prefix`",
+        pattern=rf"^(file:///|(gs|supabase)://{_BUCKET}(/{_PREFIX_PART})*/?$)",
+        description="where pictures lie: `file:///folder`, `gs://bucket/prefix` or "
+        "`supabase://bucket/prefix`",
     )
     link_signing_key: SecretStr = Field(
         min_length=32,
         description="signs the links of the local folder store; 32 characters or more",
     )
+    supabase_url: ServiceUrl | None = Field(
+        default=None,
+        validate_default=True,
+        description="the project's root URL, for `supabase://`; links to pictures lead there",
+    )
+    supabase_key: SecretStr | None = Field(
+        default=None,
+        validate_default=True,
+        description="the project's secret key (`sb_secret_…`) or service_role key, for `supabase://`",
+    )
+
+    @field_validator("supabase_url", "supabase_key")
+    @classmethod
+    def _needed_for_supabase(cls, value: Any, info: ValidationInfo) -> Any:
+        if not value and info.data.get("image_store", "").startswith("supabase://"):
+            raise ValueError("needed where IMAGE_STORE is supabase://…")
+        return value
 
 
 class SharedSettings(StoreSettings, LedgerSettings):

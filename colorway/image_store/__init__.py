@@ -13,11 +13,22 @@ __all__ = ["ImageStore", "UploadSlot", "is_stored", "open_store"]
 
 
 def open_store(settings: StoreSettings) -> ImageStore:
-    """Return the store that IMAGE_STORE names."""
+    """Return the store that IMAGE_STORE names; raise InvalidRequest for a key that cannot do."""
     url = urlsplit(settings.image_store)
     if url.scheme == "gs":
         from colorway.image_store.gcs import GcsStore  # noqa: PLC0415 - takes 0.3 s
 
         return GcsStore(url.netloc, url.path.strip("/"))
+    if url.scheme == "supabase":
+        return _supabase_store(settings, url.netloc, url.path.strip("/"))
     key = settings.link_signing_key.get_secret_value()
     return LocalFolderStore(Path(unquote(url.path)), key)
+
+
+def _supabase_store(settings: StoreSettings, bucket: str, prefix: str) -> ImageStore:
+    from colorway.image_store.supabase import SupabaseStore  # noqa: PLC0415 - only where it is used
+
+    assert settings.supabase_url is not None  # noqa: S101 - the settings see to both
+    assert settings.supabase_key is not None  # noqa: S101
+    key = settings.supabase_key.get_secret_value()
+    return SupabaseStore(settings.supabase_url, key, bucket, prefix)

@@ -109,6 +109,30 @@ def test_a_bad_one_is_named(environment, capsys, name, value):
     assert f"setting {name}: " in capsys.readouterr().err
 
 
+def test_supabase_needs_an_address_and_a_key(environment, capsys):
+    environment(IMAGE_STORE="supabase://bucket/prefix", SUPABASE_KEY="")
+
+    with pytest.raises(SystemExit):
+        read_settings(Settings)
+
+    said = capsys.readouterr().err
+    assert "setting SUPABASE_URL: Value error, needed where IMAGE_STORE is supabase://" in said
+    assert "setting SUPABASE_KEY: Value error, needed where IMAGE_STORE is supabase://" in said
+
+
+def test_supabase_with_both_is_read(environment):
+    environment(
+        IMAGE_STORE="supabase://bucket/prefix",
+        SUPABASE_URL="https://abc.supabase.co",
+        SUPABASE_KEY="sb_secret_hunter2",
+    )
+
+    settings = read_settings(Settings)
+
+    assert settings.supabase_url == "https://abc.supabase.co"
+    assert "hunter2" not in repr(settings)
+
+
 @pytest.mark.parametrize("rate", ["6000 per minute", "100/second", "10 per 5 minutes", ""])
 def test_a_rate_is_a_number_and_a_time_or_nothing(environment, rate):
     environment(RATE_LIMIT=rate)

@@ -17,12 +17,13 @@ from tests.colorway.image_store.stands import (
     Stand,
     folder_stand,
 )
+from tests.colorway.image_store.supabase_stand import SupabaseStand, supabase_stand
 from tests.google_cloud import GoogleCloud, fake_gcs
 
-FAR = ["gcs"]
+FAR = ["gcs", "supabase"]
 LINKED = ["folder", *FAR]
 STORES = ["memory", *LINKED]
-GENEROUS: list[str] = []  # whose links and slots bind less than they say
+GENEROUS = ["supabase"]  # its links and slots bind less than they say
 
 
 @pytest.fixture
@@ -50,6 +51,12 @@ def google(fake_gcs_server: tuple[str, int]) -> GoogleCloud:
 @pytest.fixture
 def gcs(google: GoogleCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GcsStand]:
     with gcs_stand(google, tmp_path, monkeypatch) as stand:
+        yield stand
+
+
+@pytest.fixture
+def supabase(tmp_path: Path) -> Iterator[SupabaseStand]:
+    with supabase_stand(tmp_path) as stand:
         yield stand
 
 
