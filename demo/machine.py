@@ -149,6 +149,7 @@ class Machine:
             "DISPATCHER_URL": self.dispatcher_url,
             "WORKER_URL": self.worker_url,
             "RECONCILE_EVERY": "10",
+            "CLEANUP_EVERY": "3600",
             "TASK_UNSEEN_FOR": "5",
         }
 

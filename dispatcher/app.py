@@ -35,6 +35,7 @@ from dispatcher.api.upkeep import upkeep_routes
 from dispatcher.api.uploads import Uploads
 from dispatcher.api.waiting import Waiting
 from dispatcher.archive import Archives
+from dispatcher.cleanup import Cleanup
 from dispatcher.delivery import Delivery
 from dispatcher.door import Pace
 from dispatcher.intake import Intake
@@ -45,6 +46,7 @@ from dispatcher.removal import Removal
 from dispatcher.settings import Settings
 from dispatcher.slots import Slots
 from dispatcher.task_queue import TaskQueue
+from dispatcher.timer import call_every
 from dispatcher.web.pages import page_routes
 
 API_VERSION = "0.1.0"
@@ -71,6 +73,7 @@ class Machinery:
     queue: TaskQueue
     delivery: Delivery
     reconciler: Reconciler
+    cleanup: Cleanup
     uploads: Uploads
     stopping: Event
     """Set when the process is about to end: whoever waits for news is answered at once."""
@@ -110,6 +113,7 @@ def create_app(
         metrics,
     )
     reconciler = Reconciler(ledger, queue, delivery, store, metrics, settings)
+    cleanup = Cleanup(ledger, store, metrics, settings)
     callers = CallerCheck(
         audience=settings.dispatcher_url,
         issuer=settings.oidc_issuer,
@@ -136,7 +140,9 @@ def create_app(
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(MAX_CONTENT_LENGTH=MAX_BODY, **COMPRESSION)
     app.url_map.merge_slashes = False  # its redirects would be the only answers in HTML
-    app.extensions["machinery"] = Machinery(ledger, queue, delivery, reconciler, uploads, stopping)
+    app.extensions["machinery"] = Machinery(
+        ledger, queue, delivery, reconciler, cleanup, uploads, stopping
+    )
     app.extensions["pace"] = Pace(
         settings.receive_within, settings.receive_rate, settings.send_within
     )
@@ -153,12 +159,25 @@ def create_app(
     app.register_blueprint(image_routes(intake, uploads, slots))
     app.register_blueprint(removal_routes(Removal(ledger, store)))
     app.register_blueprint(queue_routes(ledger))
-    app.register_blueprint(upkeep_routes(ledger, delivery, reconciler, callers, metrics))
+    app.register_blueprint(upkeep_routes(ledger, delivery, reconciler, cleanup, callers, metrics))
     app.register_blueprint(openapi_routes(API_VERSION, settings))
     app.register_blueprint(page_routes(API_VERSION))
     if isinstance(store, LocalFolderStore):
         app.register_blueprint(link_routes(store, uploads))
     return app
+
+
+def start_timers(app: Flask, settings: Settings) -> None:
+    """Call upkeep by timers, where the settings say so.
+
+    They are daemons, ended with the process: upkeep may end anywhere.
+    """
+    machinery: Machinery = app.extensions["machinery"]
+    reconcile, clean_up = machinery.reconciler.reconcile, machinery.cleanup.clean_up
+    if settings.reconcile_every is not None:
+        call_every(settings.reconcile_every, "reconciler", lambda now: reconcile(now=now), Event())
+    if settings.cleanup_every is not None:
+        call_every(settings.cleanup_every, "cleanup", lambda now: clean_up(now=now), Event())
 
 
 def _remote_images(settings: Settings) -> RemoteImages:

@@ -26,7 +26,13 @@ from colorway.job import JobRequest, JobStatus
 from colorway.ledger.commands import retry_job
 from colorway.ledger.connection import Ledger
 from colorway.ledger.idempotency import Reservation, complete, release, request_sha256, reserve
-from colorway.ledger.images import SourceFacts, find_image_to_use, image_with, record_image
+from colorway.ledger.images import (
+    SourceFacts,
+    find_image_to_use,
+    image_with,
+    record_image,
+    want_image,
+)
 from colorway.ledger.quotas import Quotas, room_of, room_to_fill
 from colorway.ledger.submission import RecordedJob, record_job
 from colorway.ledger.tables import Record
@@ -99,6 +105,8 @@ class Intake:
         stored = self._store(account, upload, colorways=0)
         with self.ledger.transaction() as session:
             image = stored.recorded(session, account, now=now)
+            if stored.is_known:
+                want_image(session, image.id, now=now)
         self._drop_loser(stored, image)
         return image, image.id == stored.image and not stored.is_known
 

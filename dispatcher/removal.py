@@ -6,15 +6,16 @@ Where the store is away the objects stay behind. Nothing points to them, so they
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 
-from colorway.image_keys import thumbnail_key
 from colorway.image_store import ImageStore
 from colorway.ledger.connection import Ledger
 from colorway.ledger.removal import remove_image, remove_job
+from dispatcher.dropping import drop_objects, with_thumbnails
 
 log = structlog.get_logger()
 
@@ -31,7 +32,7 @@ class Removal:
         with self.ledger.transaction() as session:
             pictures = remove_job(session, account, job)
         log.info("job_deleted", job=job, pictures=len(pictures))
-        self._drop([key for picture in pictures for key in (picture, thumbnail_key(picture))])
+        self._drop(with_thumbnails(pictures))
 
     def delete_image(self, account: UUID, image: UUID) -> None:
         """Delete the source; raises what remove_image does."""
@@ -41,11 +42,5 @@ class Removal:
         self._drop([source])
 
     def _drop(self, keys: Sequence[str]) -> None:
-        """Drop the objects up to the first that the store does not: each may take its time-out."""
-        for dropped, key in enumerate(keys):
-            try:
-                self.store.delete(key)
-            except Exception as error:  # the rows are gone: whoever got an error would ask again
-                left = {"objects": len(keys) - dropped, "first": key, "reason": str(error)}
-                log.warning("objects not dropped", **left)  # swept up later
-                return
+        with suppress(Exception):  # the rows are gone: whoever got an error would ask again
+            drop_objects(self.store, keys)

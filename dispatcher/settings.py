@@ -150,3 +150,24 @@ class Settings(SharedSettings):
     pictures_per_call: int = Field(
         default=20, ge=0, description="finished pictures that one reconciliation reads and checks"
     )
+
+    cleanup_every: Duration | None = Field(
+        default=None,
+        gt=timedelta(0),
+        description="clean up by a timer in this process; unset where a scheduler calls",
+    )
+    cleanup_for: Duration = Field(
+        default=timedelta(minutes=2),
+        description="one cleanup ends after this, and the next goes on; below the platform's"
+        " request timeout",
+    )
+    keep_images_for: Duration = Field(
+        default=timedelta(days=30),
+        description="a source without a job is removed so long after it was last sent or submitted",
+    )
+    keep_orphans_for: Duration = Field(
+        default=timedelta(hours=24),
+        ge=timedelta(minutes=1),
+        description="objects that the ledger does not know are removed when they are this old;"
+        " upload slots, so long after they expired",
+    )

@@ -31,7 +31,7 @@ from colorway.errors import (
 from colorway.image_keys import slot_key, source_key
 from colorway.image_store import ImageStore, UploadSlot, is_stored
 from colorway.ledger.connection import Ledger
-from colorway.ledger.images import SourceFacts, find_image, image_with
+from colorway.ledger.images import SourceFacts, find_image, image_with, want_image
 from colorway.ledger.quotas import Quotas, require_space
 from colorway.ledger.slots import awaited_bytes, confirm_slot, find_slot, record_slot
 from colorway.ledger.tables import Record
@@ -65,10 +65,12 @@ class Slots:
     places: Places
     quotas: Quotas
 
-    def known_image(self, account: UUID, sha256: str) -> Record | None:
+    def known_image(self, account: UUID, sha256: str, *, now: datetime) -> Record | None:
         """Return the account's image of these bytes, if it has one and the store has it too."""
-        with self.ledger.reading() as session:
+        with self.ledger.transaction() as session:
             known = image_with(session, account, sha256)
+            if known is not None:
+                known = want_image(session, known.id, now=now)
         return known if known is not None and is_stored(self.store, known.key) else None
 
     def open(self, account: UUID, told: Announcement, *, now: datetime) -> tuple[UUID, UploadSlot]:

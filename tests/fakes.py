@@ -60,9 +60,9 @@ class StoreInMemory:
     def delete(self, key: str) -> None:
         self.objects.pop(self._reached(key), None)
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
         for key in sorted(self.objects):
-            if key.startswith(prefix):
+            if key.startswith(prefix) and key > after:
                 yield self.stat(key)
 
     def signed_url(self, key: str, *, expires_in: timedelta, download_name: str) -> str:

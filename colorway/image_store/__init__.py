@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from colorway.image_store.contract import ImageStore, UploadSlot, is_stored
+from colorway.image_store.contract import ImageStore, StoredObject, UploadSlot, is_stored
 from colorway.image_store.local_folder import LocalFolderStore
 from colorway.settings import StoreSettings
 
-__all__ = ["ImageStore", "UploadSlot", "is_stored", "open_store"]
+__all__ = ["ImageStore", "StoredObject", "UploadSlot", "is_stored", "open_store"]
 
 
 def open_store(settings: StoreSettings) -> ImageStore:

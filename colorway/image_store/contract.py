@@ -78,8 +78,11 @@ class ImageStore(Protocol):
     def delete(self, key: str) -> None:
         """Forget the key; that it is not there is no error."""
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Yield every object whose key begins with the prefix, in the order of keys."""
+    def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
+        """Yield every object whose key begins with the prefix, in the order of keys.
+
+        With `after`, only what comes behind this key; so a long list can be taken in pieces.
+        """
 
     def signed_url(self, key: str, *, expires_in: timedelta, download_name: str) -> str:
         """Return a link to the bytes that works until then, for whoever has it."""

@@ -102,14 +102,11 @@ class LocalFolderStore:
         with _trouble_is_try_later(), suppress(NotFound), _missing_is_not_found(key):
             self._path(key).unlink()
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
         """See ImageStore.list."""
-        with _trouble_is_try_later():
-            keys = sorted(path.relative_to(self._root).as_posix() for path in self._root.rglob("*"))
-        for key in keys:
-            if key.startswith(prefix) and is_key(key):
-                with suppress(NotFound):  # a folder, or deleted while we looked
-                    yield self.stat(key)
+        for key in self._keys("", prefix, after):
+            with suppress(NotFound):  # deleted while we looked
+                yield self.stat(key)
 
     def signed_url(self, key: str, *, expires_in: timedelta, download_name: str) -> str:
         """See ImageStore.signed_url; the link is a path on the dispatcher."""
@@ -181,6 +178,22 @@ class LocalFolderStore:
             finally:
                 Path(name).unlink(missing_ok=True)
             _sync_folder(path.parent)
+
+    def _keys(self, folder: str, prefix: str, after: str) -> Iterator[str]:
+        """Yield the keys of what lies in this folder, in order; look into no other in vain.
+
+        Folders are sorted by their names with the slash, as they are in the keys.
+        """
+        with _trouble_is_try_later(), os.scandir(self._root / folder) as entries:
+            names = sorted(f"{folder}{each.name}{'/' * each.is_dir()}" for each in entries)
+        for name in names:
+            if not is_key(name.removesuffix("/")):
+                continue
+            if not name.endswith("/"):
+                if name.startswith(prefix) and name > after:
+                    yield name
+            elif (name + prefix[len(name) :]).startswith(prefix) and name + "~" > after:
+                yield from self._keys(name, prefix, after)
 
     def _path(self, key: str) -> Path:
         return self._root / checked_key(key)

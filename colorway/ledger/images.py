@@ -39,6 +39,12 @@ BY_SHA256 = select(images).where(
 BY_SHA256_TO_USE = BY_SHA256.with_for_update(read=True, key_share=True)
 # Whatever the conflict: two confirmations of one slot record the same id with the same bytes.
 RECORD = insert(images).on_conflict_do_nothing().returning(images)
+WANT = (
+    update(images)
+    .where(images.c.id == bindparam("of_image"))
+    .values(wanted_at=bindparam("now"))
+    .returning(images)
+)
 NOTE_FRAMES = (
     update(images)
     .where(images.c.id == bindparam("image"), images.c.frames.is_(None))
@@ -104,6 +110,7 @@ def record_image(
             "height": facts.height,
             "frames": None,
             "created_at": now,
+            "wanted_at": now,
         },
     ).one_or_none()
     if row is None:  # there was one already
@@ -112,6 +119,11 @@ def record_image(
     if row is None:
         raise TryLater("an image of the same bytes has just been deleted", retry_after=1)
     return row
+
+
+def want_image(session: Session, image: UUID, *, now: datetime) -> Record | None:
+    """Keep an image without jobs as if it had just come; None if it has been deleted."""
+    return session.execute(WANT, {"of_image": image, "now": now}).one_or_none()
 
 
 def note_frames(session: Session, image: UUID, frames: int) -> None:

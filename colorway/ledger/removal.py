@@ -1,4 +1,4 @@
-"""What a client deletes: a job with those pictures that are no other job's, or a source.
+"""What a client deletes, or time does: a job with pictures that are no other job's, or a source.
 
 These are the rows. Their objects are dropped once the rows are gone and that is committed: an
 object that nothing points to is harmless, a row that points to nothing is not.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, exists, select
+from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from colorway.errors import Conflict, TryLater
@@ -29,6 +29,18 @@ LOCK_ITS_PICTURES = (
     )
     .order_by(renditions.c.id)
     .with_for_update()
+)
+LOCK_PICTURES = (
+    select(renditions.c.id)
+    .where(renditions.c.id.in_(bindparam("pictures", expanding=True)))
+    .order_by(renditions.c.id)
+    .with_for_update()
+)
+# Until now the job itself has told that its source was wanted.
+WANTED_BY_JOB = (
+    update(images)
+    .where(images.c.id == bindparam("image"), images.c.wanted_at < bindparam("submitted"))
+    .values(wanted_at=bindparam("submitted"))
 )
 REMOVE_JOB = delete(jobs).where(jobs.c.id == bindparam("job"))
 REMOVE_UNUSED = (
@@ -56,8 +68,20 @@ def remove_job(session: Session, account: UUID, job: UUID) -> Sequence[str]:
     if locked.version != seen.version:
         raise TryLater(f"job {job} has just changed", retry_after=1)
     outbox.forget_job(session, job)  # a delivery may be about to forget the same entries
+    session.execute(WANTED_BY_JOB, {"image": locked.image_id, "submitted": locked.created_at})
     session.execute(REMOVE_JOB, {"job": job})
     return session.scalars(REMOVE_UNUSED, {"pictures": list(pictures)}).all()
+
+
+def remove_unused_pictures(session: Session, among: Sequence[UUID]) -> Sequence[str]:
+    """Delete those of these pictures that no colorway shows, and return their keys.
+
+    They are locked first, and looked at in the next statement: whoever has just pointed to one, in
+    a transaction that was still open, has done so by then.
+    """
+    pictures = {"pictures": list(among)}
+    session.execute(LOCK_PICTURES, pictures).all()
+    return session.scalars(REMOVE_UNUSED, pictures).all()
 
 
 def remove_image(session: Session, account: UUID, image: UUID) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from colorway.errors import NotFound
-from colorway.ledger.images import SourceFacts, record_image
+from colorway.ledger.images import SourceFacts, record_image, want_image
 from colorway.ledger.tables import Record, UtcDateTime, upload_slots
 
 _IS_IT = (
@@ -86,6 +86,7 @@ def confirm_slot(
     as `record_image` does.
     """
     image = record_image(session, account, slot, key, facts, now=now)
+    want_image(session, image.id, now=now)
     wanted = {"slot": slot, "account": account, "image": image.id}
     if session.execute(CONFIRM, wanted).one_or_none() is None:
         raise _no_slot(slot)

@@ -4,7 +4,7 @@ accounts ◀─ api_keys          ┌── idempotency_keys
     ▲      upload_slots       ▼
     │           ▼
     ├──────── images ◀─────── jobs ◀── colorways ◀── outbox
-    └────── renditions ◀───────────────────┘             reconciliations
+    └────── renditions ◀───────────────────┘             reconciliations   rounds
 
 What is in use cannot be deleted: jobs.image_id and colorways.rendition_id are RESTRICT.
 """
@@ -159,6 +159,8 @@ class Image(Row):
     dhash: Mapped[int | None] = mapped_column(BigInteger)
     whash: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
+    # when a client last sent these bytes, or submitted a job of them that is gone since
+    wanted_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class UploadSlot(Row):
@@ -185,6 +187,7 @@ class Job(Row):
         Index(None, "account_id", "id"),
         Index(None, "image_id"),
         Index(None, "finished_at"),  # the reconciler's choice of jobs to prove
+        Index(None, "expires_at"),  # the cleanup's search for what has expired
         # what an account has under way, for its quota
         Index("ix_jobs_account_id_open", "account_id", **_where("finished_at IS NULL")),
     )
@@ -327,6 +330,15 @@ class Reconciliation(Row):
     drift: Mapped[int]  # jobs whose counters were wrong; must always be 0
 
 
+class Round(Row):
+    """How far a round of the cleanup has come through what may be more than one call can see."""
+
+    __tablename__ = "rounds"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    behind: Mapped[str]  # the last that was looked at; empty before the first
+
+
 def _table(row: type[Row]) -> Table:
     return cast(Table, row.__table__)
 
@@ -345,3 +357,4 @@ colorways = _table(Colorway)
 outbox = _table(OutboxEntry)
 idempotency_keys = _table(IdempotencyKey)
 reconciliations = _table(Reconciliation)
+rounds = _table(Round)

@@ -59,6 +59,9 @@ class RequestMetrics(Metrics):
         self.repairs = self._count(
             "reconciler_repairs_total", "what was lost and sent again", ("kind",)
         )
+        self.removed = self._count(
+            "cleanup_removed_total", "what was kept no longer, and is gone", ("kind",)
+        )
         # facts of the ledger, collected at scrape
         self.queue_depth = self._gauge("queue_depth", "colorways that are pending", ("priority",))
         self.oldest_pending = self._gauge(

@@ -60,7 +60,7 @@ def image_routes(
     def _announced(account: UUID) -> Response:
         """Answer with the image where we have it already, or else with a slot to put it into."""
         told = parse_slot_request(read_document(), limit=uploads.limit)
-        known = slots.known_image(account, told.sha256)
+        known = slots.known_image(account, told.sha256, now=clock())
         if known is not None:
             return _image_answer(known, status=200)
         slot, place = slots.open(account, told, now=clock())

@@ -17,6 +17,7 @@ from colorway.telemetry.metrics import RequestMetrics
 from dispatcher.api.authentication import caller_of
 from dispatcher.api.bodies import HealthBody, ReadyBody
 from dispatcher.api.calls import json_answer
+from dispatcher.cleanup import Cleanup
 from dispatcher.delivery import CHUNK, Delivery
 from dispatcher.reconciler import Reconciler
 
@@ -25,6 +26,7 @@ def upkeep_routes(
     ledger: Ledger,
     delivery: Delivery,
     reconciler: Reconciler,
+    cleanup: Cleanup,
     callers: CallerCheck,
     metrics: RequestMetrics,
 ) -> Blueprint:
@@ -57,6 +59,11 @@ def upkeep_routes(
     def reconcile() -> Response:
         callers.require_caller(request.headers.get("Authorization"))
         return jsonify(asdict(reconciler.reconcile(now=datetime.now(UTC))))
+
+    @routes.post("/internal/cleanup")
+    def clean_up() -> Response:
+        callers.require_caller(request.headers.get("Authorization"))
+        return jsonify(asdict(cleanup.clean_up(now=datetime.now(UTC))))
 
     return routes
 

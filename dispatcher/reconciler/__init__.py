@@ -6,6 +6,5 @@ one guarded transaction.
 """
 
 from dispatcher.reconciler.call import Reconciler, Repairs
-from dispatcher.reconciler.timer import reconcile_every
 
-__all__ = ["Reconciler", "Repairs", "reconcile_every"]
+__all__ = ["Reconciler", "Repairs"]

@@ -25,7 +25,7 @@ from colorway.ledger.tables import jobs
 from colorway.lifecycle import MAX_DEATHS, MAX_TRIES, Status
 from colorway.render_task import RenderTask
 from demo.supervisor import free_port
-from dispatcher.reconciler import Reconciler, Repairs, reconcile_every
+from dispatcher.reconciler import Reconciler, Repairs
 from tests.builders import DAY, MINUTE, TIMINGS, row_of, with_deaths, with_tries
 from tests.dispatcher.stage import Stage, a_png, local_queue, on_stage
 from tests.fakes import StoreInMemory
@@ -337,27 +337,3 @@ def test_two_at_once_mend_a_thing_once(stage, reconciler):
     assert sum(repairs.expired_leases for repairs in found) == 20
     assert {row.tries for row in stage.rows(job)} == {1}
     assert stage.undelivered() == []
-
-
-def test_the_timer_goes_on_after_trouble_and_stops_when_told():
-    stopping, called = threading.Event(), threading.Semaphore(0)
-
-    class Failing:
-        calls = 0
-
-        def reconcile(self, *, now: datetime) -> Repairs:
-            self.calls += 1
-            called.release()
-            if self.calls == 1:
-                raise TryLater("away")
-            if self.calls == 2:
-                raise RuntimeError("a bug")
-            return NOTHING
-
-    timer = reconcile_every(timedelta(milliseconds=1), Failing(), stopping)
-
-    for _ in range(3):
-        assert called.acquire(timeout=20)
-    stopping.set()
-    timer.join(20)
-    assert not timer.is_alive()

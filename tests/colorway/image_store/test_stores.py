@@ -53,8 +53,8 @@ def read(store: ImageStore, key: str) -> bytes:
         return body.read()
 
 
-def keys(store: ImageStore, prefix: str = "") -> list[str]:
-    return [found.key for found in store.list(prefix)]
+def keys(store: ImageStore, prefix: str = "", after: str = "") -> list[str]:
+    return [found.key for found in store.list(prefix, after=after)]
 
 
 @pytest.mark.parametrize("size", [0, 1, EIGHT_MIB - 1, EIGHT_MIB, EIGHT_MIB + 1])
@@ -154,6 +154,18 @@ def test_listing_gives_keys_in_order_with_sizes_and_times(store):
     assert all(began <= each.modified_at <= datetime.now(UTC) for each in found)
     assert keys(store, "a/") == ["a/b/c", "a/z"]
     assert keys(store, "../") == []
+
+
+def test_a_list_can_be_taken_up_behind_any_key(store):
+    stored = sorted(["a-b/c", "a.b", "a/b-c/d", "a/b/c", "a/b/d.e", "a/z", "a0", "b/a/a", "z"])
+    for key in reversed(stored):
+        put(store, key, b"x")
+
+    for after in ("", *stored, "a", "a/b", "a/b/", "a/b/c0", "a/y", "b/a/a/a", "zz"):
+        assert keys(store, after=after) == [key for key in stored if key > after]
+    assert keys(store, "a/", after="a/b/c") == ["a/b/d.e", "a/z"]
+    assert keys(store, "a/b", after="a/b-c/d") == ["a/b/c", "a/b/d.e"]
+    assert keys(store, "b", after="a/z") == ["b/a/a"]
 
 
 @pytest.mark.parametrize("key", ODD_KEYS)
