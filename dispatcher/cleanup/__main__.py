@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
@@ -23,7 +22,7 @@ from colorway.ledger.connection import Ledger
 from colorway.settings import read_settings
 from colorway.telemetry.logs import configure_logging
 from colorway.telemetry.metrics import RequestMetrics
-from dispatcher.cleanup.call import Cleanup, Removed
+from dispatcher.cleanup.call import Cleanup
 from dispatcher.settings import Settings
 
 
@@ -42,7 +41,7 @@ def main(
     cleanup = Cleanup(ledger, store, RequestMetrics(), settings)
     try:
         now = datetime.now(UTC)
-        removed = cleanup.foresee(now=now) if dry_run else _clean_up(cleanup, now)
+        removed = cleanup.foresee(now=now) if dry_run else cleanup.clean_up_all(now=now)
     except TryLater as error:
         typer.echo(f"not all could be done: {error}", err=True)
         raise typer.Exit(1) from error
@@ -53,17 +52,6 @@ def main(
         typer.echo(json.dumps(counts))
     else:
         _print(counts, "would be removed" if dry_run else "removed")
-
-
-def _clean_up(cleanup: Cleanup, now: datetime) -> Removed:
-    """Call it until nothing is left; return how much of what all calls have removed."""
-    total: Counter[str] = Counter()
-    while True:
-        removed = asdict(cleanup.clean_up(now=now))
-        more = removed.pop("more")
-        total.update(removed)
-        if not more:
-            return Removed.counted(total)
 
 
 def _print(counts: dict[str, int], what_became: str) -> None:

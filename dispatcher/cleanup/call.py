@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -68,9 +69,24 @@ class Cleanup:
     def clean_up(self, *, now: datetime) -> Removed:
         """Remove what is kept no longer; TryLater, after all else is done, where something is away.
 
-        Each duty looks at one page at least, so that calls get through it at last.
+        Once its time is up, each duty looks at one page more: so calls get through all at last.
         """
         end = time.monotonic() + self.settings.cleanup_for.total_seconds()
+        return self._do_all(now, end)
+
+    def clean_up_all(self, *, now: datetime) -> Removed:
+        """Remove all that is kept no longer, however long it takes; TryLater as `clean_up` does."""
+        return self._do_all(now, math.inf)
+
+    def foresee(self, *, now: datetime) -> Removed:
+        """Return what calls at this time would remove in the end, and remove nothing."""
+        found: Counter[str] = Counter()
+        for duty in self._duties(now):
+            for page in duty.pages(""):
+                found.update({duty.kind: len(page.found), "foreign": len(page.foreign)})
+        return Removed.counted(found)
+
+    def _do_all(self, now: datetime, end: float) -> Removed:
         removed: Counter[str] = Counter()
         is_whole = True
         trouble: TryLater | None = None
@@ -84,25 +100,17 @@ class Cleanup:
             raise trouble
         return Removed.counted(removed, more=not is_whole)
 
-    def foresee(self, *, now: datetime) -> Removed:
-        """Return what calls at this time would remove in the end, and remove nothing."""
-        found: Counter[str] = Counter()
-        for duty in self._duties(now):
-            for page in duty.pages(""):
-                found.update({duty.kind: len(page.found), "foreign": len(page.foreign)})
-        return Removed.counted(found)
-
     def _duties(self, now: datetime) -> Iterator[Duty]:
         keep = self.settings
         at = Premises(self.ledger, self.store, now, keep.keep_images_for, keep.keep_orphans_for)
         return (duty(at) for duty in DUTIES)
 
     def _do(self, duty: Duty, removed: Counter[str], end: float) -> bool:
-        """Do it page by page until the end; return whether there is nothing left."""
-        for page in duty.pages(self._round_of(duty)):
+        """Do it page by page until that time; return whether it has come to its end."""
+        for page in duty.pages("" if end == math.inf else self._round_of(duty)):
+            removed["foreign"] += len(page.foreign)
             if page.found:
                 duty.remove(page.found, removed)
-            removed["foreign"] += len(page.foreign)
             self._note_round(duty, page.behind)
             if time.monotonic() > end:
                 return False

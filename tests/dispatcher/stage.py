@@ -162,21 +162,11 @@ class Stage:
         return True
 
 
-@contextmanager
-def on_stage(
-    ledger: Ledger,
-    folder: Path,
-    queue: str,
-    *,
-    remote_images: RemoteImages | None = None,
-    **matters: Any,
-) -> Iterator[Stage]:
-    """Yield a dispatcher on this ledger and the queue at this address."""
-    now = datetime.now(UTC)
-    with ledger.transaction() as session:
-        account = open_account(session, "studio", now=now)
-        key = issue_key(session, account, now=now, scopes=ALL_SCOPES)
-    settings = Settings(
+def settings_for(
+    ledger: Ledger, folder: Path, queue: str = "127.0.0.1:9", **matters: Any
+) -> Settings:
+    """Return the settings of a dispatcher on this ledger, with its pictures in the folder."""
+    return Settings(
         **{
             "database_pool": 1,  # so that no call may ask for a second while it keeps one
             "database_url": ledger.engine.url.render_as_string(hide_password=False),
@@ -193,6 +183,23 @@ def on_stage(
             **matters,
         }
     )
+
+
+@contextmanager
+def on_stage(
+    ledger: Ledger,
+    folder: Path,
+    queue: str,
+    *,
+    remote_images: RemoteImages | None = None,
+    **matters: Any,
+) -> Iterator[Stage]:
+    """Yield a dispatcher on this ledger and the queue at this address."""
+    now = datetime.now(UTC)
+    with ledger.transaction() as session:
+        account = open_account(session, "studio", now=now)
+        key = issue_key(session, account, now=now, scopes=ALL_SCOPES)
+    settings = settings_for(ledger, folder, queue, **matters)
     app = create_app(settings, remote_images=remote_images)
     try:
         yield Stage(settings, app, ledger, account, key)
