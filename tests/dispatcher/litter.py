@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from colorway.image_keys import rendition_key, slot_key, source_key, thumbnail_key
@@ -25,6 +26,8 @@ from colorway.ledger.lease import finish
 from colorway.ledger.renditions import StoredRendition, record_rendition
 from colorway.ledger.slots import confirm_slot, record_slot
 from colorway.ledger.tables import Record, Row, colorways, images, jobs, renditions
+from colorway.lifecycle import Status
+from colorway.render_task import RenderTask
 from colorway.telemetry.metrics import RequestMetrics
 from dispatcher.cleanup import Cleanup, Removed
 from tests.builders import (
@@ -84,17 +87,23 @@ class Litter:
         with self.ledger.transaction() as session:
             job, tasks = a_job(session, palettes, image=image, now=at)
             for task in tasks:
-                held = a_claim(session, task)
-                print_ = row_of(session, colorways, task.colorway).fingerprint
-                key = rendition_key(image.account_id, print_, held.colorway, held.fence, "png")
-                stored = StoredRendition(key, "", bytes=1, format="png", width=8, height=6)
-                winner = record_rendition(session, image.account_id, print_, stored, now=at)
-                finish(session, held, winner.id, TIMINGS, now=at)
-                if winner.key == key:
-                    self.put(key, thumbnail_key(key), stays=stays)
+                row = row_of(session, colorways, task.colorway)
+                if row.status is Status.PENDING:  # not one whose picture was there
+                    self._finish(session, task, row.fingerprint, image.account_id, stays=stays)
                 elif stays:
-                    self.kept |= {winner.key, thumbnail_key(winner.key)}
+                    key = row_of(session, renditions, row.rendition_id).key
+                    self.kept |= {key, thumbnail_key(key)}
         return job
+
+    def _finish(
+        self, session: Session, task: RenderTask, fingerprint: str, account: UUID, *, stays: bool
+    ) -> None:
+        held = a_claim(session, task)
+        key = rendition_key(account, fingerprint, held.colorway, held.fence, "png")
+        self.put(key, thumbnail_key(key), stays=stays)
+        stored = StoredRendition(key, "", bytes=1, format="png", width=8, height=6)
+        winner = record_rendition(session, account, fingerprint, stored, now=NOON)
+        finish(session, held, winner.id, TIMINGS, now=NOON)
 
     def slot(self, account: UUID, *, until: datetime, stays: bool) -> tuple[UUID, str]:
         slot = uuid7()

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from colorway.errors import TryLater
 from colorway.image_keys import source_key
 from colorway.ledger.connection import Ledger
-from colorway.ledger.images import SourceFacts, image_wanted_again, record_image
+from colorway.ledger.images import SourceFacts, record_image, want_image
 from colorway.ledger.lapse import give_up
 from colorway.ledger.tables import colorways
 from dispatcher.cleanup import Removed, objects, rows
@@ -180,7 +180,7 @@ def test_an_expired_job_that_has_not_ended_goes_once_it_is_given_up(litter):
 def test_a_source_is_kept_for_a_while_after_it_was_sent_again(litter, ledger):
     source = litter.source(an_account_in(ledger), "sent again")
     with ledger.transaction() as session:
-        again = image_wanted_again(session, source.account_id, source.sha256, now=FRESH)
+        again = want_image(session, source.id, now=FRESH)
 
     litter.cleanup().clean_up(now=FRESH + 29 * DAY)
     kept = litter.store.stat(source.key)

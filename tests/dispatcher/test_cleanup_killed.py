@@ -1,4 +1,4 @@
-"""A cleanup is killed at each of its steps: nothing in use is lost, and the next one does the rest."""
+"""A cleanup is killed at each of its steps; nothing in use is lost, the next one does the rest."""
 
 from __future__ import annotations
 
