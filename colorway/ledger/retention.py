@@ -18,10 +18,12 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     CursorResult,
+    Integer,
     and_,
     bindparam,
     delete,
     exists,
+    or_,
     select,
     tuple_,
 )
@@ -44,7 +46,7 @@ from colorway.ledger.tables import (
 
 _NOW = bindparam("now", type_=UtcDateTime)
 _BEFORE = bindparam("before", type_=UtcDateTime)
-_MOST: Any = bindparam("most")
+_MOST = bindparam("most", type_=Integer)
 _IDS: Any = bindparam("ids", expanding=True)
 _IT: Any = bindparam("of_id")
 
@@ -111,8 +113,7 @@ _OF_SOURCE = jobs.c.image_id == images.c.id
 UNUSED_SOURCES = select(images.c.id).where(
     images.c.id.in_(_IDS),
     _IS_UNWANTED,
-    ~exists().where(_OF_SOURCE, ~_HAS_EXPIRED),
-    ~exists().where(_OF_SOURCE, jobs.c.created_at >= _BEFORE),
+    ~exists().where(_OF_SOURCE, or_(~_HAS_EXPIRED, jobs.c.created_at >= _BEFORE)),
 )
 UNUSED_SOURCES = UNUSED_SOURCES.order_by(images.c.id)
 LOCK_SOURCE = select(images.c.id).where(images.c.id == _IT).with_for_update()

@@ -216,8 +216,8 @@ def test_get_metrics(stage: Stage) -> None:
     assert stage.get("/metrics", headers=stage.a_key("submit", "read")).status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/internal/deliver", "/internal/reconcile"])
-def test_post_internal_deliver_reconcile(stage: Stage, path: str) -> None:
+@pytest.mark.parametrize("path", ["/internal/deliver", "/internal/reconcile", "/internal/cleanup"])
+def test_post_internal_deliver_reconcile_cleanup(stage: Stage, path: str) -> None:
     """Their work is tested with the tokens they take; an API key, even an admin's, opens none."""
     assert stage.post(path, json={}).status_code in {401, 403}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from threading import Barrier
 from uuid import UUID
 
 import pytest
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 from colorway.image_keys import thumbnail_key
 from colorway.ledger.removal import remove_image
 from colorway.ledger.tables import images
+from dispatcher.dropping import AT_ONCE
 from dispatcher.removal import Removal
 from tests.builders import a_claim, a_job, an_image, finish_it
 from tests.colorway.ledger.test_lock_order import wait_until_one_waits
@@ -168,11 +170,11 @@ def test_what_a_deletion_does_not_know_is_refused(stage, kind, options):
     assert stage.get(path).status_code == 200
 
 
-def a_job_with_pictures(ledger, store) -> tuple[UUID, UUID]:
-    """Record a job of two pictures that is done, store them, and return account and job."""
+def a_job_with_pictures(ledger, store, *, count: int = 2) -> tuple[UUID, UUID]:
+    """Record a job of so many pictures, done and stored, and return account and job."""
     with ledger.transaction() as session:
         image = an_image(session)
-        job, tasks = a_job(session, ("nord", "ink"), image=image)
+        job, tasks = a_job(session, tuple(f"p{n}" for n in range(count)), image=image)
         for task in tasks:
             held = a_claim(session, task)
             finish_it(session, held)
@@ -198,23 +200,35 @@ def test_objects_are_dropped_only_after_the_rows_are_gone_for_good(sqlite_ledger
 
 
 @pytest.mark.parametrize("trouble", [away, lambda key: 1 / 0], ids=["away", "a bug"])
-def test_a_store_in_trouble_leaves_objects_behind_and_is_asked_once(sqlite_ledger, trouble):
+def test_a_store_in_trouble_leaves_objects_behind_and_is_not_asked_again(sqlite_ledger, trouble):
     store, asked = HookedStore(), []
-    account, job = a_job_with_pictures(sqlite_ledger, store)
+    account, job = a_job_with_pictures(sqlite_ledger, store, count=AT_ONCE)
+    all_ask = Barrier(AT_ONCE)
 
     def hook(key: str) -> None:
         asked.append(key)
-        if len(asked) == 2:
-            trouble(key)
+        all_ask.wait(timeout=10)
+        trouble(key)
 
     store.before["delete"] = hook
 
     with capture_logs() as logs:
         Removal(sqlite_ledger, store).delete_job(account, job)
 
-    assert (len(asked), len(store.objects)) == (2, 3)
+    assert (len(asked), len(store.objects)) == (AT_ONCE, 2 * AT_ONCE)
     [said] = [line for line in logs if line["log_level"] == "warning"]
-    assert (said["event"], said["objects"], said["first"]) == ("objects not dropped", 3, asked[1])
+    assert (said["event"], said["objects"]) == ("objects not dropped", 2 * AT_ONCE)
+    assert said["first"] in asked
+
+
+def test_several_objects_are_dropped_at_once(sqlite_ledger):
+    store, all_ask = HookedStore(), Barrier(AT_ONCE)
+    account, job = a_job_with_pictures(sqlite_ledger, store, count=AT_ONCE)
+    store.before["delete"] = lambda key: all_ask.wait(timeout=10)
+
+    Removal(sqlite_ledger, store).delete_job(account, job)
+
+    assert store.objects == {}
 
 
 def test_a_source_whose_store_is_away_is_deleted_all_the_same(sqlite_ledger):

@@ -14,7 +14,9 @@ from tests.dispatcher.stage import QUEUES, Stage
 HOUSE = Path(__file__).parents[2]
 
 
-def run(stage: Stage, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def run(
+    stage: Stage, *arguments: str, module: str = "dispatcher.reconciler", **settings: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command with the settings of this dispatcher."""
     given = stage.settings
     environment = {
@@ -30,7 +32,7 @@ def run(stage: Stage, *arguments: str, **settings: str) -> subprocess.CompletedP
         "OUTBOX_SILENT_FOR": "0",
     }
     return subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "dispatcher.reconciler", *arguments],
+        [sys.executable, "-m", module, *arguments],
         env=dict(os.environ) | environment | settings,
         cwd=HOUSE,
         capture_output=True,

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from colorway.ledger.tables import colorways, jobs
+from dispatcher.cleanup import Removed
 from dispatcher.reconciler import Repairs
 from tests.builders import MINUTE
 from tests.dispatcher.stage import CALLER, NOBODY, Stage, on_stage
@@ -84,6 +85,16 @@ def test_the_scheduler_may_reconcile(called, keys):
     assert answer.json == asdict(Repairs())
 
 
+def test_the_scheduler_may_clean_up(called, keys):
+    job = called.a_job("nord")["links"]["self"]
+
+    answer = called.client.post("/internal/cleanup", headers=as_queue(keys))
+
+    assert answer.status_code == 200
+    assert answer.json == asdict(Removed())
+    assert called.get(job).status_code == 200
+
+
 def test_a_delivery_of_a_job_with_nothing_left_is_done(called, keys):
     job = called.a_job("nord")["id"]
 
@@ -109,7 +120,7 @@ def test_a_body_beyond_reason_is_too_large(called, keys):
     assert "64000 bytes" in answer.json["detail"]
 
 
-@pytest.mark.parametrize("path", ["/internal/deliver", "/internal/reconcile"])
+@pytest.mark.parametrize("path", ["/internal/deliver", "/internal/reconcile", "/internal/cleanup"])
 def test_somebody_else_may_not_call(called, keys, path):
     stranger = {"Authorization": f"Bearer {keys.token(audience=NOBODY, email='x@example.com')}"}
 

@@ -9,12 +9,12 @@ from typing import get_args
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from colorway.ledger.tables import upload_slots
+from colorway.ledger.tables import images, upload_slots
 from dispatcher.api.upload_slots import SlotIn
 from dispatcher.picture_header import FORMATS
-from tests.builders import NOON
+from tests.builders import MINUTE, NOON
 from tests.dispatcher.stage import Stage, a_picture, a_png, flaws_of, on_stage, palettes
 
 NOWHERE = "01980000-0000-7000-8000-000000000000"
@@ -119,6 +119,26 @@ def test_bytes_that_are_here_already_need_no_slot(stage):
     assert (answer.status_code, answer.json["id"]) == (200, image)
     assert answer.headers["Location"] == f"/v1/images/{image}"
     assert answer.json == stage.get(f"/v1/images/{image}").json
+
+
+def test_a_source_that_is_sent_or_announced_again_is_wanted_again(stage_on_each):
+    stage, long_ago = stage_on_each, datetime(2020, 1, 1, tzinfo=UTC)
+    slot = stage.a_slot(a_png())
+    ways = (
+        lambda: stage.an_image(a_png()),
+        lambda: stage.announce(a_png()),
+        lambda: stage.confirm(slot),
+    )
+    stage.an_image(a_png())
+
+    for send_again in ways:
+        with stage.ledger.transaction() as session:
+            session.execute(update(images).values(wanted_at=long_ago))
+        send_again()
+
+        with stage.ledger.reading() as session:
+            wanted_at = session.scalars(select(images.c.wanted_at)).one()
+        assert datetime.now(UTC) - wanted_at < MINUTE
 
 
 def test_bytes_that_another_account_has_tell_nothing_to_this_one(stage, tmp_path, idle_queue):
