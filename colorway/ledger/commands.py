@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from colorway.errors import Flaw, InvalidRequest
+from colorway.errors import Flaw, Gone, InvalidRequest
 from colorway.ledger import outbox
 from colorway.ledger.images import clear_deaths
 from colorway.ledger.lapse import STOPPED
@@ -127,10 +127,13 @@ def retry_job(
 ) -> int:
     """Reopen what failed or was cancelled, all of it or under these keys; return how many.
 
-    Raises NotFound, and InvalidRequest for keys that the job does not have. Once reopened, a
-    colorway has all its tries and all its time again.
+    Raises NotFound, InvalidRequest for keys that the job does not have, and Gone where it has
+    expired: nobody could fetch the pictures. Once reopened, a colorway has all its tries and all
+    its time again.
     """
-    find_job_to_write(session, account, job)
+    expires_at = find_job_to_write(session, account, job).expires_at
+    if expires_at <= now:
+        raise Gone(f"the job has expired: {expires_at:%F %T} UTC; submit it again")
     if keys is not None:
         _require_known(session, job, keys)
     opened_at = _beyond_failures(session, job, now)

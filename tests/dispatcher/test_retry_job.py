@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 import structlog
+from sqlalchemy import update
 
 from colorway.job import Priority
 from colorway.ledger.lease import Claim, claim, fail
@@ -52,6 +53,18 @@ def test_all_that_failed_or_was_cancelled_is_retried(stage_on_each, body):
     assert answer.headers["Retry-After"] == "2"
     shown = stage.get(f"/v1/jobs/{job}").json
     assert shown | {"eta_seconds": 0} == found | {"eta_seconds": 0}  # a second may have passed
+
+
+def test_a_job_that_has_expired_is_not_retried(stage_on_each):
+    stage = stage_on_each
+    job = a_job_at_its_end(stage)
+    with stage.ledger.transaction() as session:
+        session.execute(update(jobs).values(expires_at=datetime.now(UTC)))
+
+    answer = stage.post(f"/v1/jobs/{job}/retry")
+
+    assert (answer.status_code, answer.json["code"]) == (410, "expired")
+    assert statuses_of(stage, job) == ["completed", "failed", "cancelled"]
 
 
 def test_what_is_named_is_retried_and_nothing_else(stage_on_each):

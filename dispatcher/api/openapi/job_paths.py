@@ -282,7 +282,7 @@ def _retry_job() -> Schema:
         ),
         scope="submit",
         problems=(
-            *("not-found", "nothing-to-retry", "request-timeout", "too-large"),
+            *("not-found", "nothing-to-retry", "expired", "request-timeout", "too-large"),
             *("validation", "quota-exceeded"),
         ),
         parameters=[JOB],

@@ -174,7 +174,7 @@ def test_an_expired_job_that_is_just_reopened_stays(postgres_ledger, watcher, im
 
     with ThreadPoolExecutor(1) as pool:
         with postgres_ledger.transaction() as session:
-            retry_job(session, image.account_id, job, None, now=LATER)
+            retry_job(session, image.account_id, job, None, now=NOON + 29 * DAY)
             removing = pool.submit(
                 in_transaction, postgres_ledger, remove_job, found.account_id, found.id
             )
