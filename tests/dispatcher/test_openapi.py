@@ -20,6 +20,7 @@ Document = dict[str, Any]
 WITHOUT_DOCUMENT = {
     "/internal/deliver",  # the queue's and the scheduler's, not a client's
     "/internal/reconcile",
+    "/internal/cleanup",
     "/files/{key}",  # where links lead: nobody makes one up
     "/docs",  # pages for people
     "/docs/files/{digest}/{name}",

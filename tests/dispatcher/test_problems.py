@@ -30,6 +30,7 @@ NOWHERE = "01980000-0000-7000-8000-000000000000"
         ("GET", "/internal/deliver", 405, "method"),
         ("POST", "/internal/deliver", 401, "unauthenticated"),
         ("POST", "/internal/reconcile", 401, "unauthenticated"),
+        ("POST", "/internal/cleanup", 401, "unauthenticated"),
     ],
 )
 def test_every_refusal_is_a_problem(stage, method, path, status, code):
