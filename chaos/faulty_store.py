@@ -81,6 +81,11 @@ class FaultyStore(LocalFolderStore):
         self._check()
         return super().stat(key)
 
+    def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
+        """See ImageStore.list."""
+        self._check()
+        yield from super().list(prefix, after=after)
+
     def delete(self, key: str) -> None:
         """See ImageStore.delete."""
         self._check()

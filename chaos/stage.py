@@ -26,6 +26,9 @@ IMPATIENT = {
     "LEASE_FOR": "2.5",
     "HEARTBEAT_EVERY": "0.5",
     "RECONCILE_EVERY": "1",
+    "CLEANUP_EVERY": "2",
+    "KEEP_ORPHANS_FOR": "60",  # as little as can be: nothing in use may ever be taken for one
+    "KEEP_IMAGES_FOR": "120",
     "OUTBOX_SILENT_FOR": "1",
     "TASK_UNSEEN_FOR": "2",
     "SLOT_WAIT": "2",
