@@ -35,9 +35,8 @@ def main(
     """Remove expired jobs, and pictures, sources, slots and objects that nobody needs any more."""
     settings = read_settings(Settings)
     configure_logging("cleanup", settings.log_level, to=sys.stderr)
-    key = settings.link_signing_key.get_secret_value()
     ledger = Ledger(settings.database_url, pool_size=2)
-    store = open_store(settings.image_store, link_signing_key=key)
+    store = open_store(settings)
     cleanup = Cleanup(ledger, store, RequestMetrics(), settings)
     try:
         now = datetime.now(UTC)

@@ -158,18 +158,19 @@ class GcsStore:
         """See ImageStore.delete."""
         self._delete(key)
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
         """See ImageStore.list."""
         with self._trouble_is_ours():
             found = self._access.bucket.list_blobs(
                 prefix=self._prefix + prefix,
+                start_offset=self._prefix + after if after else None,  # which it still is
                 fields="items(name,size,timeCreated),nextPageToken",
                 timeout=self._timeout,
                 retry=None,
             )
             for blob in found:
                 key = blob.name.removeprefix(self._prefix)
-                if is_key(key):
+                if is_key(key) and key > after:
                     yield StoredObject(key, blob.size, blob.time_created)
 
     def signed_url(self, key: str, *, expires_in: timedelta, download_name: str) -> str:
