@@ -75,7 +75,7 @@ def test_pictures_and_entries_of_other_jobs_stay(session):
     image = an_image(session)
     job, _ = a_done_job(session, "nord", "ink", image=image)
     other, kept = a_done_job(session, "ink", "rose", image=image)
-    waiting, _ = a_job(session, image=image)
+    waiting, _ = a_job(session, ("grape",), image=image)
 
     dropped = remove_job(session, image.account_id, job)
 
