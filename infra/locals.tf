@@ -1,0 +1,41 @@
+locals {
+  # Cloud Run's URLs are known before the services are, so each can be told its own and the other's
+  url_of         = { for service in ["dispatcher", "worker"] : service => "https://${var.name}-${service}-${data.google_project.this.number}.${var.region}.run.app" }
+  dispatcher_url = local.url_of["dispatcher"]
+  worker_url     = local.url_of["worker"]
+
+  # what is there only in some environments
+  has_bucket   = var.image_store == "gcs"
+  has_supabase = var.image_store == "supabase"
+  has_sql      = var.database.managed
+
+  # one process per instance: its request threads, the heartbeat and the drain
+  worker_pool = var.worker.threads + 2
+
+  image_store = local.has_bucket ? "gs://${google_storage_bucket.pictures[0].name}" : "supabase://${var.supabase.bucket}"
+
+  # what both services must agree on
+  shared_env = merge(
+    {
+      HOST        = "0.0.0.0"
+      IMAGE_STORE = local.image_store
+      WORKER_URL  = local.worker_url
+    },
+    local.has_supabase ? { SUPABASE_URL = var.supabase.url } : {},
+  )
+  shared_secrets = merge(
+    { LINK_SIGNING_KEY = "link-signing-key" },
+    local.has_supabase ? { SUPABASE_KEY = "supabase-key" } : {},
+    local.database_secrets,
+  )
+
+  # The login is the identity itself, and the connector brings its token: there is no password.
+  database_login = { for who in local.ledger_users : who => trimsuffix(google_service_account.identity[who].email, ".gserviceaccount.com") }
+  database_env = {
+    for who in local.ledger_users : who => local.has_sql ? {
+      DATABASE_URL = "postgresql+psycopg://${urlencode(local.database_login[who])}@/${google_sql_database.ledger[0].name}?cloud_sql=${google_sql_database_instance.ledger[0].connection_name}"
+    } : {}
+  }
+  database_secrets = local.has_sql ? {} : { DATABASE_URL = "database-url" }
+  ledger_users     = ["dispatcher", "worker", "migrator"]
+}
