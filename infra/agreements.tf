@@ -36,9 +36,5 @@ resource "terraform_data" "agreements" {
       condition     = local.connections <= local.connections_allowed
       error_message = "The services may open ${local.connections} connections and the ledger has ${local.connections_allowed} to give: lower max_instances, worker.threads or dispatcher.database_pool, or raise database.max_connections."
     }
-    precondition {
-      condition     = (var.image_store == "supabase") == (var.supabase != null)
-      error_message = "Give `supabase` where image_store is supabase, and nowhere else."
-    }
   }
 }

@@ -24,7 +24,7 @@ locals {
       filter      = "${local.requests} AND metric.label.response_code_class = \"5xx\""
       denominator = local.requests
       above       = 0.05
-      for         = "300s"
+      lasts       = "300s"
       aligner     = "ALIGN_RATE"
       reducer     = "REDUCE_SUM"
       by          = ["resource.label.service_name"]
@@ -34,7 +34,7 @@ locals {
       severity = "WARNING"
       filter   = "${local.of_queues} AND metric.type = \"cloudtasks.googleapis.com/queue/depth\""
       above    = 100
-      for      = "900s"
+      lasts    = "900s"
       aligner  = "ALIGN_MEAN"
       reducer  = "REDUCE_MAX"
       by       = ["resource.label.queue_id"]
@@ -44,7 +44,7 @@ locals {
       severity = "WARNING"
       filter   = local.of_log["http_request_seconds"]
       above    = 0.5
-      for      = "600s"
+      lasts    = "600s"
       aligner  = "ALIGN_DELTA"
       reducer  = "REDUCE_PERCENTILE_95"
       by       = []
@@ -54,7 +54,7 @@ locals {
       severity = "CRITICAL"
       filter   = local.of_log["ledger_drift"]
       above    = 0
-      for      = "0s"
+      lasts    = "0s"
       aligner  = "ALIGN_DELTA"
       reducer  = "REDUCE_SUM"
       by       = []
@@ -64,7 +64,7 @@ locals {
       severity = "CRITICAL"
       filter   = local.of_log["reconciler_calls"]
       above    = null # absent
-      for      = "600s"
+      lasts    = "600s"
       aligner  = "ALIGN_DELTA"
       reducer  = "REDUCE_SUM"
       by       = []
@@ -74,7 +74,7 @@ locals {
       severity = "WARNING"
       filter   = "${local.of_service["worker"]} AND metric.type = \"run.googleapis.com/container/memory/utilizations\""
       above    = 0.9
-      for      = "300s"
+      lasts    = "300s"
       aligner  = "ALIGN_PERCENTILE_99"
       reducer  = "REDUCE_MAX"
       by       = []
@@ -84,7 +84,7 @@ locals {
       severity = "WARNING"
       filter   = "${local.of_service["worker"]} AND metric.type = \"run.googleapis.com/container/cpu/utilizations\""
       above    = 0.9
-      for      = "900s"
+      lasts    = "900s"
       aligner  = "ALIGN_PERCENTILE_50"
       reducer  = "REDUCE_MAX"
       by       = []
@@ -110,7 +110,7 @@ resource "google_monitoring_alert_policy" "alert" {
         denominator_filter = try(condition_threshold.value.denominator, null)
         comparison         = "COMPARISON_GT"
         threshold_value    = condition_threshold.value.above
-        duration           = condition_threshold.value.for
+        duration           = condition_threshold.value.lasts
 
         aggregations {
           alignment_period     = "60s"
@@ -135,7 +135,7 @@ resource "google_monitoring_alert_policy" "alert" {
       for_each = each.value.above == null ? [each.value] : []
       content {
         filter   = condition_absent.value.filter
-        duration = condition_absent.value.for
+        duration = condition_absent.value.lasts
 
         aggregations {
           alignment_period     = "60s"

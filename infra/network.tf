@@ -25,6 +25,20 @@ resource "google_compute_subnetwork" "services" {
   }
 }
 
+# Nobody in it is called by anybody.
+resource "google_compute_firewall" "nobody_in" {
+  count = local.has_sql ? 1 : 0
+
+  name          = "${var.name}-nobody-in"
+  network       = google_compute_network.private[0].id
+  direction     = "INGRESS"
+  source_ranges = ["0.0.0.0/0"]
+
+  deny {
+    protocol = "all"
+  }
+}
+
 resource "google_compute_global_address" "sql" {
   count = local.has_sql ? 1 : 0
 

@@ -32,3 +32,8 @@ output "deployer" {
   description = "the identity of builds"
   value       = google_service_account.identity["deployer"].email
 }
+
+output "max_connections" {
+  description = "what Postgres allows, here or elsewhere"
+  value       = var.database.max_connections
+}

@@ -9,7 +9,7 @@ resource "google_sql_database_instance" "ledger" {
 
   name                = "${var.name}-ledger-${random_id.sql[0].hex}"
   region              = var.region
-  database_version    = "POSTGRES_17"
+  database_version    = "POSTGRES_18"
   encryption_key_name = var.kms_key
   deletion_protection = var.database.deletion_protection
 
@@ -50,35 +50,64 @@ resource "google_sql_database_instance" "ledger" {
       query_insights_enabled = true
     }
 
-    dynamic "database_flags" {
-      for_each = local.database_flags
-      content {
-        name  = database_flags.key
-        value = database_flags.value
-      }
+    database_flags {
+      name  = "max_connections"
+      value = tostring(var.database.max_connections)
+    }
+
+    # statements are not logged, but for changes of tables: they hold what clients sent
+    database_flags {
+      name  = "cloudsql.iam_authentication"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "cloudsql.enable_pgaudit"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "log_checkpoints"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "log_connections"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "log_disconnections"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "log_hostname"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "log_lock_waits"
+      value = "on"
+    }
+
+    database_flags {
+      name  = "log_min_error_statement"
+      value = "error"
+    }
+
+    database_flags {
+      name  = "log_min_messages"
+      value = "error"
+    }
+
+    database_flags {
+      name  = "log_statement"
+      value = "ddl"
     }
   }
 
   depends_on = [google_service_networking_connection.sql]
-}
-
-locals {
-  database_flags = {
-    "cloudsql.iam_authentication" = "on"
-    "cloudsql.enable_pgaudit"     = "on"
-    "max_connections"             = tostring(var.database.max_connections)
-    "log_checkpoints"             = "on"
-    "log_connections"             = "on"
-    "log_disconnections"          = "on"
-    "log_duration"                = "off" # on, it would be a line per statement
-    "log_hostname"                = "on"
-    "log_lock_waits"              = "on"
-    "log_min_duration_statement"  = "-1" # statements may hold what clients sent
-    "log_min_error_statement"     = "error"
-    "log_min_messages"            = "error"
-    "log_statement"               = "ddl"
-    "log_temp_files"              = "0"
-  }
 }
 
 resource "google_sql_database" "ledger" {

@@ -17,16 +17,6 @@ resource "google_storage_bucket" "pictures" {
     }
   }
 
-  lifecycle_rule {
-    action {
-      type = "Delete"
-    }
-    condition {
-      days_since_noncurrent_time = 7
-      with_state                 = "ARCHIVED"
-    }
-  }
-
   soft_delete_policy {
     retention_duration_seconds = 604800 # a week to undo a mistake
   }

@@ -126,6 +126,11 @@ variable "supabase" {
     bucket = string
   })
   default = null
+
+  validation {
+    condition     = (var.image_store == "supabase") == (var.supabase != null)
+    error_message = "Give `supabase` where image_store is supabase, and nowhere else."
+  }
 }
 
 variable "supabase_key" {
