@@ -6,10 +6,10 @@ OUT ?= demo-output
 T ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test mutants fuzz fuzz-api chaos check fmt lock golden quality migrate migration
+.PHONY: help setup run demo test mutants check-infra fuzz fuzz-api chaos check fmt lock golden quality migrate migration
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
 
 setup: .venv/.installed ## make the virtual environment and install what is pinned
 
@@ -47,6 +47,15 @@ check: setup ## what CI runs besides the tests: ruff, mypy, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+check-infra: setup .venv/infra/.installed ## judge infra/: terraform, who may do what, checkov; T=… for a part
+	CHECK_INFRA=1 $(BIN)/python -m pytest $(if $(filter tests,$(T)),tests/infra,$(T))
+
+# a place of its own: checkov pins versions that are not ours
+.venv/infra/.installed: .venv/.installed infra/requirements.txt
+	$(PYTHON) -m venv .venv/infra
+	.venv/infra/bin/pip install --quiet --disable-pip-version-check --require-hashes -r infra/requirements.txt
+	touch $@
+
 fmt: setup ## format and mend what can be mended
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
@@ -58,6 +67,7 @@ lock: setup ## compile requirements*.in to pinned, hashed requirements*.txt
 	$(UV_COMPILE) requirements.in -o requirements.txt
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.txt
 	$(UV_COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt
+	$(UV_COMPILE) infra/requirements.in -o infra/requirements.txt
 
 golden: setup ## draw what a raised ENGINE_VERSION renders, for the tests to hold it to
 	$(BIN)/python -m tests.palette_worker.rendering.golden
