@@ -25,7 +25,8 @@ resource "google_cloud_run_v2_job" "migrate" {
 
       containers {
         image   = "us-docker.pkg.dev/cloudrun/container/job" # until the first delivery
-        command = ["alembic", "upgrade", "head"]
+        command = ["python"]
+        args    = ["-m", "alembic", "upgrade", "head"] # by hand also others: the README makes an account so
 
         resources {
           limits = { cpu = "1", memory = "512Mi" }

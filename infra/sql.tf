@@ -7,7 +7,7 @@ resource "random_id" "sql" {
 resource "google_sql_database_instance" "ledger" {
   count = local.has_sql ? 1 : 0
 
-  name                = "${var.name}-ledger-${random_id.sql[0].hex}"
+  name                = coalesce(var.database.restored_as, "${var.name}-ledger-${random_id.sql[0].hex}")
   region              = var.region
   database_version    = "POSTGRES_18"
   encryption_key_name = var.kms_key

@@ -89,6 +89,7 @@ variable "database" {
     high_availability   = optional(bool, false)
     backups_kept        = optional(number, 14)
     deletion_protection = optional(bool, true)
+    restored_as         = optional(string) # a clone that has taken its place, see the README
   })
 }
 

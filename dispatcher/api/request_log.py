@@ -37,15 +37,14 @@ def log_requests(app: Flask, metrics: RequestMetrics) -> None:
         # callers may invent methods, and each would be a time series of its own
         method = request.method if request.method in _METHODS else "other"
         metrics.requests.labels(route, method, response.status_code).observe(seconds)
-        facts: dict[str, object] = {"code": g.problem} if "problem" in g else {}
-        if "Preference-Applied" in response.headers:
-            facts["waited"] = True  # as the caller wished: no measure of how quick we are
+        refused = {"code": g.problem} if "problem" in g else {}
         log.info(
             "request answered",
             method=method,
             route=route,
             status=response.status_code,
             seconds=round(seconds, 4),
-            **facts,
+            waited="Preference-Applied" in response.headers,  # as the caller wished
+            **refused,
         )
         return response
