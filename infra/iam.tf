@@ -61,11 +61,11 @@ resource "google_service_account_iam_member" "dispatcher_signs_links" {
 # --- the ledger -------------------------------------------------------------------------------------
 
 resource "google_project_iam_member" "ledger" {
-  for_each = local.has_sql ? { for grant in setproduct(local.ledger_users, ["client", "instanceUser"]) : join("-", grant) => { who = grant[0], role = grant[1] } } : {}
+  for_each = local.has_sql ? toset(local.ledger_users) : toset([])
 
   project = var.project_id
-  role    = "roles/cloudsql.${each.value.role}"
-  member  = local.member[each.value.who]
+  role    = "roles/cloudsql.instanceUser" # to log in; there is no proxy, so nobody needs cloudsql.client
+  member  = local.member[each.key]
 
   condition {
     title      = "the ledger's instance alone"

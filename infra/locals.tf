@@ -29,13 +29,15 @@ locals {
     local.database_secrets,
   )
 
-  # The login is the identity itself, and the connector brings its token: there is no password.
+  # The login is the identity itself, and its token the password (colorway/ledger/iam_login.py). The
+  # instance has a certificate authority of its own, so verify-ca is proof enough of which one it is.
   database_login = { for who in local.ledger_users : who => trimsuffix(google_service_account.identity[who].email, ".gserviceaccount.com") }
   database_env = {
     for who in local.ledger_users : who => local.has_sql ? {
-      DATABASE_URL = "postgresql+psycopg://${urlencode(local.database_login[who])}@/${google_sql_database.ledger[0].name}?cloud_sql=${google_sql_database_instance.ledger[0].connection_name}"
+      DATABASE_URL = "postgresql+psycopg://${urlencode(local.database_login[who])}@${google_sql_database_instance.ledger[0].private_ip_address}/${google_sql_database.ledger[0].name}?sslmode=verify-ca&sslrootcert=${local.ledger_ca.path}/${local.ledger_ca.file}"
     } : {}
   }
+  ledger_ca        = { path = "/etc/ledger", file = "server-ca.pem" }
   database_secrets = local.has_sql ? {} : { DATABASE_URL = "database-url" }
   ledger_users     = ["dispatcher", "worker", "migrator"]
 }

@@ -21,6 +21,7 @@ module "dispatcher" {
     DATABASE_POOL     = tostring(var.dispatcher.database_pool)
   })
   secrets = { for variable, secret in local.shared_secrets : variable => google_secret_manager_secret.secret[secret].secret_id }
+  files   = local.ledger_files
 
   depends_on = [google_project_service.api, google_secret_manager_secret_iam_member.reader, terraform_data.secrets_written]
 }

@@ -13,6 +13,20 @@ resource "google_cloud_run_v2_job" "migrate" {
       max_retries     = 0 # one that failed wants to be looked at
       encryption_key  = var.kms_key
 
+      dynamic "volumes" {
+        for_each = local.ledger_files
+        content {
+          name = volumes.key
+          secret {
+            secret = volumes.value.secret
+            items {
+              path    = volumes.value.file
+              version = "latest"
+            }
+          }
+        }
+      }
+
       dynamic "vpc_access" {
         for_each = local.subnetwork == null ? [] : [local.subnetwork]
         content {
@@ -37,6 +51,14 @@ resource "google_cloud_run_v2_job" "migrate" {
           content {
             name  = env.key
             value = env.value
+          }
+        }
+
+        dynamic "volume_mounts" {
+          for_each = local.ledger_files
+          content {
+            name       = volume_mounts.key
+            mount_path = volume_mounts.value.path
           }
         }
 
@@ -65,6 +87,10 @@ resource "google_cloud_run_v2_job" "migrate" {
 
 locals {
   subnetwork = local.has_sql ? google_compute_subnetwork.services[0].id : null
+
+  ledger_files = local.has_sql ? {
+    ledger-ca = merge(local.ledger_ca, { secret = google_secret_manager_secret.secret["ledger-ca"].secret_id })
+  } : {}
 
   # whom the migration grants the tables' rows
   ledger_logins = local.has_sql ? {

@@ -18,6 +18,7 @@ module "worker" {
     MAX_PARALLEL_RENDERS = tostring(ceil(var.worker.cpu))
   })
   secrets = { for variable, secret in local.shared_secrets : variable => google_secret_manager_secret.secret[secret].secret_id }
+  files   = local.ledger_files
 
   depends_on = [google_project_service.api, google_secret_manager_secret_iam_member.reader, terraform_data.secrets_written]
 }

@@ -4,7 +4,7 @@ locals {
   secrets = merge(
     { "link-signing-key" = { readers = ["dispatcher", "worker"] } },
     local.has_supabase ? { "supabase-key" = { readers = ["dispatcher", "worker"] } } : {},
-    local.has_sql ? {} : { "database-url" = { readers = local.ledger_users } },
+    local.has_sql ? { "ledger-ca" = { readers = local.ledger_users } } : { "database-url" = { readers = local.ledger_users } },
   )
 }
 
@@ -25,6 +25,18 @@ resource "google_secret_manager_secret" "secret" {
   }
 
   depends_on = [google_project_service.api]
+}
+
+# No secret at all, but a file that services find where libpq wants one.
+resource "google_secret_manager_secret_version" "ledger_ca" {
+  count = local.has_sql ? 1 : 0
+
+  secret      = google_secret_manager_secret.secret["ledger-ca"].id
+  secret_data = join("\n", google_sql_database_instance.ledger[0].server_ca_cert[*].cert)
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 ephemeral "random_password" "link_signing_key" {
@@ -72,5 +84,6 @@ resource "terraform_data" "secrets_written" {
     [google_secret_manager_secret_version.link_signing_key.id],
     google_secret_manager_secret_version.supabase_key[*].id,
     google_secret_manager_secret_version.database_url[*].id,
+    google_secret_manager_secret_version.ledger_ca[*].id,
   )
 }

@@ -21,12 +21,11 @@ resource "google_sql_database_instance" "ledger" {
     disk_size                   = var.database.disk_gb
     disk_autoresize             = true
     deletion_protection_enabled = var.database.deletion_protection
-    connector_enforcement       = "REQUIRED" # who connects has an identity, and both ends a certificate
 
     ip_configuration {
       ipv4_enabled    = false
       private_network = google_compute_network.private[0].id
-      ssl_mode        = "TRUSTED_CLIENT_CERTIFICATE_REQUIRED"
+      ssl_mode        = "ENCRYPTED_ONLY" # the server shows its certificate, the client a token
     }
 
     backup_configuration {

@@ -1,7 +1,8 @@
 """Take a ledger from one revision to another, in one transaction: all of the way or nowhere.
 
 The ledger is the one at DATABASE_URL, by default a SQLite file in ./data. Who calls Alembic from
-Python names it by `config.attributes["url"]`.
+Python names it by `config.attributes["url"]`. Where the services do not log in as whoever migrates,
+LEDGER_LOGINS has their logins, separated by commas.
 """
 
 from __future__ import annotations
@@ -53,10 +54,23 @@ def _migrate(connection: sa.Connection) -> None:
         on_version_apply=_say_so if context.config.cmd_opts else None,  # on the command line only
     )
     context.run_migrations()
+    for login in filter(None, os.environ.get("LEDGER_LOGINS", "").split(",")):
+        _let_use_rows(connection, login.strip())
     if connection.dialect.name == "sqlite":
         orphan = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
         if orphan is not None:
             raise RuntimeError(f"the migration leaves a row of {orphan[0]} without its parent")
+
+
+def _let_use_rows(connection: sa.Connection, login: str) -> None:
+    """Let this login of Postgres read and write every row, and change no table."""
+    who = connection.dialect.identifier_preparer.quote_identifier(login)
+    for what in (
+        "USAGE ON SCHEMA public",
+        "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public",
+        "USAGE ON ALL SEQUENCES IN SCHEMA public",
+    ):
+        connection.exec_driver_sql(f"GRANT {what} TO {who}")
 
 
 def _say_so(*, step: MigrationInfo, **_others: Any) -> None:

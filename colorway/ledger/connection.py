@@ -14,7 +14,7 @@ from datetime import timedelta
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -113,13 +113,23 @@ def _sqlite(url: str, pool: dict[str, Any]) -> Engine:
 
 
 def _postgres(url: str, pool: dict[str, Any]) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         connect_args={"connect_timeout": 5},  # seconds; a host that never answers is away
         pool_pre_ping=True,
         pool_recycle=1800,
         **pool,
     )
+    if _logs_in_by_iam(engine.url):
+        from colorway.ledger.iam_login import bring_tokens  # noqa: PLC0415 - brings Google's SDK
+
+        bring_tokens(engine)
+    return engine
+
+
+def _logs_in_by_iam(url: URL) -> bool:
+    """Whether it is a service account, as Cloud SQL writes it; a password would be of no use."""
+    return url.password is None and (url.username or "").endswith(".iam")
 
 
 @contextmanager

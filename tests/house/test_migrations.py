@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 import shutil
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, select
+from sqlalchemy import NullPool, create_engine, inspect, make_url, select, text
+from sqlalchemy.exc import ProgrammingError
 
 from colorway.ledger.connection import Ledger
 from colorway.ledger.tables import Row, colorways, images
@@ -137,6 +139,31 @@ def test_a_migrated_ledger_works(empty_database, empty_ledger):
 
     with empty_ledger.transaction() as session:
         a_job(session)
+
+
+def test_logins_of_services_may_use_rows_and_change_no_table(postgres, monkeypatch):
+    login = f"a-service@{uuid4().hex}.iam"  # in a URL it has to be quoted, and in SQL
+    monkeypatch.setenv("LEDGER_LOGINS", login)
+    with postgres.database() as url:
+        owner = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with owner.connect() as connection:
+            connection.exec_driver_sql(f"CREATE ROLE \"{login}\" LOGIN PASSWORD 'a'")
+        try:
+            migrate(url)
+            as_service = make_url(url).set(username=login, password="a")  # noqa: S106 - a test's
+            ledger = Ledger(as_service.render_as_string(hide_password=False))
+            with ledger.transaction() as session:
+                a_job(session, palettes=("nord",))
+            with (
+                pytest.raises(ProgrammingError, match="must be owner"),
+                ledger.transaction() as session,
+            ):
+                session.execute(text("ALTER TABLE jobs ADD COLUMN mine text"))
+            ledger.dispose()
+        finally:
+            with owner.connect() as connection:
+                connection.exec_driver_sql(f'DROP OWNED BY "{login}"')
+                connection.exec_driver_sql(f'DROP ROLE "{login}"')
 
 
 def test_altering_a_table_keeps_the_rows_that_hang_on_it(empty_database, empty_ledger, copied):

@@ -144,11 +144,8 @@ def allowed_grants(state: State) -> set[Grant]:
         allowed.add(("dispatcher", "iam.serviceAccountTokenCreator", "account dispatcher"))
     readers = {"link-signing-key": services}
     if state.has("google_sql_database_instance"):
-        allowed |= {
-            (who, f"cloudsql.{role}", "ledger")
-            for who in ledger_users
-            for role in ("client", "instanceUser")
-        }
+        allowed |= {(who, "cloudsql.instanceUser", "ledger") for who in ledger_users}
+        readers["ledger-ca"] = ledger_users
     else:
         readers["database-url"] = ledger_users
     if not state.has("google_storage_bucket"):
@@ -247,6 +244,8 @@ def _retries(state: State) -> Iterator[str]:
 
 def _secrets(state: State) -> Iterator[str]:
     for version in state.of("google_secret_manager_secret_version"):
+        if version["secret"].endswith("ledger-ca"):
+            continue  # which everybody may know
         if version["secret_data"] or version["secret_data_wo"]:
             yield f"the state holds the value of {version['secret']}"
     for name, service in state.services.items():

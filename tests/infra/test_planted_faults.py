@@ -87,7 +87,7 @@ IDENTITIES = {
     ),
     "any database of the project's": (
         Fault("iam.tf", "sqladmin.googleapis.com'", "sqladmin.googleapis.com' || true"),
-        "worker has cloudsql.client on project, which nobody allowed",
+        "worker has cloudsql.instanceUser on project, which nobody allowed",
     ),
     "a secret in the state": (
         Fault(

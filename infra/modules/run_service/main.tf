@@ -23,6 +23,20 @@ resource "google_cloud_run_v2_service" "this" {
       max_instance_count = var.scale.max_instances
     }
 
+    dynamic "volumes" {
+      for_each = var.files
+      content {
+        name = volumes.key
+        secret {
+          secret = volumes.value.secret
+          items {
+            path    = volumes.value.file
+            version = "latest"
+          }
+        }
+      }
+    }
+
     dynamic "vpc_access" {
       for_each = var.subnetwork == null ? [] : [var.subnetwork]
       content {
@@ -60,6 +74,14 @@ resource "google_cloud_run_v2_service" "this" {
               version = "latest" # as it is when an instance starts
             }
           }
+        }
+      }
+
+      dynamic "volume_mounts" {
+        for_each = var.files
+        content {
+          name       = volume_mounts.key
+          mount_path = volume_mounts.value.path
         }
       }
 

@@ -40,6 +40,11 @@ variable "secrets" {
   type        = map(string)
 }
 
+variable "files" {
+  description = "ids of secrets that are files, and in which folder each is"
+  type        = map(object({ secret = string, path = string, file = string }))
+}
+
 variable "subnetwork" {
   description = "where the database is reached; null where it is reached from anywhere"
   type        = string
