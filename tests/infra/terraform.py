@@ -49,7 +49,7 @@ class Judge:
         """Check format, types and references, and run Terraform's own tests."""
         if STUB:
             return self._stub(environment, "--steps", "fmt,init,validate,test")
-        copy = self.out / "copy"
+        copy = self.out / f"{environment}.copy"
         shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns(".terraform*"))
         for command in (
             ["fmt", "-check", "-recursive"],

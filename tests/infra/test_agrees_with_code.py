@@ -119,15 +119,35 @@ def test_alerts_and_dashboard_read_no_other_metrics(production):
     assert ours <= named  # and none is made for nobody
 
 
-def test_every_alert_is_filtered_by_something(production):
-    alerts = production.of("google_monitoring_alert_policy")
+def test_every_alert_leads_to_its_page(production):
+    page = (ROOT / "docs" / "operations.md").read_text()
+    contents = [
+        alert["documentation"][0]["content"]
+        for alert in production.of("google_monitoring_alert_policy")
+    ]
 
-    assert len(alerts) == 7
-    for alert in alerts:
-        [condition] = alert["conditions"]
-        [kind] = condition["condition_threshold"] or condition["condition_absent"]
-        assert "metric.type" in kind["filter"]
-        assert "resource.type" in kind["filter"]
+    sections = {section for text in contents for section in re.findall("section `(.+?)`", text)}
+
+    assert len(sections) == len(contents) > 0
+    assert sections == set(re.findall("^## (.+)$", page, flags=re.MULTILINE))
+
+
+def test_what_operators_are_told_to_search_is_written(production):
+    page = (ROOT / "docs" / "operations.md").read_text()
+    written = {
+        message
+        for packages in PACKAGES.values()
+        for message, _fields in _lines_written_in(packages)
+    }
+
+    searched = {
+        message
+        for words in re.findall(r"jsonPayload\.message=(\(.+?\)|\".+?\")", page)
+        for message in re.findall(r'"(.+?)"', words)
+    }
+
+    assert searched
+    assert searched <= written
 
 
 def test_the_layout_is_that_of_its_page():
