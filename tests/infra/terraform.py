@@ -55,7 +55,7 @@ class Judge:
             ["fmt", "-check", "-recursive"],
             ["init", "-backend=false", "-input=false"],
             ["validate"],
-            ["test", f"-var-file={self._var_file(environment)}"],
+            ["test", "-no-color", f"-var-file={self._var_file(environment)}"],
         ):
             done = run(["terraform", *command], cwd=copy)
             if done.returncode:
