@@ -40,4 +40,15 @@ locals {
   ledger_ca        = { path = "/etc/ledger", file = "server-ca.pem" }
   database_secrets = local.has_sql ? {} : { DATABASE_URL = "database-url" }
   ledger_users     = ["dispatcher", "worker", "migrator"]
+
+  subnetwork = local.has_sql ? google_compute_subnetwork.services[0].id : null
+
+  ledger_files = local.has_sql ? {
+    ledger-ca = merge(local.ledger_ca, { secret = google_secret_manager_secret.secret["ledger-ca"].secret_id })
+  } : {}
+
+  # whom the migration grants the tables' rows
+  ledger_logins = local.has_sql ? {
+    LEDGER_LOGINS = join(",", [for who in ["dispatcher", "worker"] : google_sql_user.login[who].name])
+  } : {}
 }

@@ -84,16 +84,3 @@ resource "google_cloud_run_v2_job" "migrate" {
 
   depends_on = [google_project_service.api, google_secret_manager_secret_iam_member.reader, terraform_data.secrets_written]
 }
-
-locals {
-  subnetwork = local.has_sql ? google_compute_subnetwork.services[0].id : null
-
-  ledger_files = local.has_sql ? {
-    ledger-ca = merge(local.ledger_ca, { secret = google_secret_manager_secret.secret["ledger-ca"].secret_id })
-  } : {}
-
-  # whom the migration grants the tables' rows
-  ledger_logins = local.has_sql ? {
-    LEDGER_LOGINS = join(",", [for who in ["dispatcher", "worker"] : google_sql_user.login[who].name])
-  } : {}
-}

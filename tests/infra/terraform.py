@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.databases import ROOT
-from tests.infra.policy import State, complaints
+from tests.infra.policy import complaints
+from tests.infra.state import State
 
 INFRA = ROOT / "infra"
 ENVIRONMENTS = ("minimal", "dev", "prod")

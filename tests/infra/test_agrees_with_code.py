@@ -14,7 +14,7 @@ import pytest
 import dispatcher.settings
 import palette_worker.settings
 from tests.databases import ROOT
-from tests.infra.policy import State
+from tests.infra.state import State
 from tests.infra.terraform import ENVIRONMENTS, INFRA
 
 SETTINGS = {"dispatcher": dispatcher.settings.Settings, "worker": palette_worker.settings.Settings}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.infra.policy import State, complaints
+from tests.infra.policy import complaints
+from tests.infra.state import State
 from tests.infra.terraform import ENVIRONMENTS
 
 
