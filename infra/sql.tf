@@ -25,7 +25,8 @@ resource "google_sql_database_instance" "ledger" {
     ip_configuration {
       ipv4_enabled    = false
       private_network = google_compute_network.private[0].id
-      ssl_mode        = "ENCRYPTED_ONLY" # the server shows its certificate, the client a token
+      ssl_mode        = "ENCRYPTED_ONLY"             # the server shows its certificate, the client a token
+      server_ca_mode  = "GOOGLE_MANAGED_INTERNAL_CA" # an authority of its own, which proves the instance
     }
 
     backup_configuration {

@@ -43,7 +43,7 @@ class _Tokens:
                 if self._identity is None:
                     self._identity, _project = google.auth.default(scopes=_SCOPES)
                 if self._identity.token_state is not TokenState.FRESH:
-                    self._identity.refresh(Request())  # type: ignore[no-untyped-call]
+                    self._identity.refresh(Request())
             except GoogleAuthError as error:
                 raise TryLater("there is no token to log in to the ledger with") from error
             return str(self._identity.token)
