@@ -118,7 +118,7 @@ class SupabaseStore:
         prefix for a wildcard (src/storage/database), so that some of what it gives is not meant.
         Of a bucket that is not there, it says that it is empty.
         """
-        cursor = _cursor_behind(self._name(after)) if after else None
+        cursor = _cursor_behind(self._root + after) if after else None
         while True:
             wanted = {"prefix": self._root + prefix, "limit": _PAGE, "cursor": cursor}
             said = {name: value for name, value in wanted.items() if value is not None}
