@@ -25,11 +25,16 @@ MOST_PATIENCE_S = 5
 _WAIT = wait_exponential_jitter(multiplier=0.5, jitter=0.5)  # 3.5 to 5 seconds in all
 
 
+class MustStop(TryLater):
+    """The attempt must end now, whatever it is at: patience does not help."""
+
+
 def patiently(pause: Callable[[float], None]) -> Retrying:
     """Return what calls a function again, a few times, where it raises TryLater.
 
-    Between two tries it pauses so many seconds; what `pause` raises ends it. Whoever asks for more
-    time than this has (a store that is rate-limited or misconfigured) gets it from the queue.
+    Between two tries it pauses so many seconds; what `pause` raises ends it, and so does MustStop.
+    Whoever asks for more time than this has (a store that is rate-limited or misconfigured) gets it
+    from the queue.
     """
     return Retrying(
         retry=retry_if_exception(_passes_soon),
@@ -42,6 +47,8 @@ def patiently(pause: Callable[[float], None]) -> Retrying:
 
 
 def _passes_soon(error: BaseException) -> bool:
+    if isinstance(error, MustStop):
+        return False
     return isinstance(error, TryLater) and error.retry_after <= MOST_PATIENCE_S
 
 

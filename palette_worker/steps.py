@@ -1,8 +1,8 @@
 """The steps of one attempt: fetch, render, store, finish; and the bench they are done at.
 
-Before each step, whenever it has waited for its turn, and before it asks a store in trouble again,
-an attempt asks whether it may go on: its lease may be lost, its time used up, or the worker asked
-to stop.
+Before each step, whenever it has waited for its turn, before it asks a store in trouble again, and
+with every piece of an upload, an attempt asks whether it may go on: its lease may be lost, its time
+used up, or the worker asked to stop.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy.orm import Session
+from structlog.contextvars import bound_contextvars
 
 from colorway.errors import LeaseLost, TryLater
 from colorway.image_keys import rendition_key, thumbnail_key
@@ -34,7 +35,7 @@ from colorway.ledger.renditions import StoredRendition, record_rendition
 from colorway.perceptual_hashes import PerceptualHashes
 from colorway.telemetry.metrics import RenderMetrics
 from palette_worker.heartbeat import Heartbeat, Held
-from palette_worker.patience import patiently
+from palette_worker.patience import MustStop, patiently
 from palette_worker.rendering import Rendition, Source, render
 from palette_worker.slots import RenderSlots, Slot
 from palette_worker.source_image import SourceImages
@@ -125,7 +126,10 @@ class Steps:
         return rendition
 
     def store(self, rendition: Rendition) -> StoredRendition:
-        """Store picture and thumbnail; leave neither behind if that goes wrong."""
+        """Store picture and thumbnail; leave neither behind if that goes wrong.
+
+        Whatever it has taken counts as the upload's duration, but for waiting for its turn.
+        """
         order, claim = self._order, self._held.claim
         key = rendition_key(
             order.account, order.fingerprint, claim.colorway, claim.fence, rendition.format
@@ -138,19 +142,21 @@ class Steps:
             width=rendition.width,
             height=rendition.height,
         )
-        with self._turn(self._bench.uploads):
-            log.info("UPLOAD_START", step="upload_palette", phase="START", bytes=stored.bytes)
+        with self._turn(self._bench.uploads), bound_contextvars(step="upload_palette"):
+            log.info("UPLOAD_START", phase="START", bytes=stored.bytes + len(rendition.thumbnail))
             began = perf_counter()
             try:
                 self._put(key, rendition.body, stored.sha256, rendition.media_type)
                 thumbnail = rendition.thumbnail
                 digest = hashlib.sha256(thumbnail).hexdigest()
                 self._put(thumbnail_key(key), thumbnail, digest, "image/webp")
-            except BaseException:
+            except BaseException as error:
+                took = perf_counter() - began
+                log.warning("UPLOAD_FAILED", phase="END", duration=took, reason=str(error))
                 self._drop(key)
                 raise
             self._upload_s = perf_counter() - began
-        log.info("UPLOAD_COMPLETE", step="upload_palette", phase="END", duration=self._upload_s)
+            log.info("UPLOAD_COMPLETE", phase="END", duration=self._upload_s)
         self._bench.metrics.upload.observe(self._upload_s)
         return stored
 
@@ -198,10 +204,12 @@ class Steps:
         )
 
     def _put(self, key: str, body: bytes, sha256: str, media_type: str) -> None:
-        put = self._bench.store.put
-        self._ask_store(
-            lambda: put(key, BytesIO(body), size=len(body), sha256=sha256, media_type=media_type)
-        )
+        def put() -> None:
+            pieces = _Pieces(body, self._may_go_on)
+            said = {"size": len(body), "sha256": sha256, "media_type": media_type}
+            self._bench.store.put(key, pieces, **said)
+
+        self._ask_store(put)
 
     def _drop(self, key: str) -> None:
         try:
@@ -216,6 +224,8 @@ class Steps:
         def once() -> T:
             try:
                 return ask()
+            except MustStop:
+                raise
             except TryLater as error:
                 wait_s = error.retry_after
                 raise TryLater(str(error), retry_after=wait_s, code=_STORE_AWAY) from error
@@ -235,7 +245,7 @@ class Steps:
     def _turn(self, semaphore: threading.Semaphore) -> Iterator[None]:
         self._may_go_on()
         if not semaphore.acquire(timeout=self._seconds_left()):
-            raise TryLater("the attempt waited for its turn until its time was up", code=_TOO_SLOW)
+            raise MustStop("the attempt waited for its turn until its time was up", code=_TOO_SLOW)
         try:
             self._may_go_on()
             yield
@@ -243,21 +253,34 @@ class Steps:
             semaphore.release()
 
     def _may_go_on(self) -> None:
-        """Raise LeaseLost or TryLater where the attempt must stop."""
+        """Raise LeaseLost or MustStop where the attempt must stop."""
         self._held.check()
         check_draining(self._bench)
         if not self._seconds_left():
-            raise TryLater("the attempt has used up its time", code=_TOO_SLOW)
+            raise MustStop("the attempt has used up its time", code=_TOO_SLOW)
 
     def _seconds_left(self) -> float:
         left = self._held.renew_until - self._bench.now()
         return max(0, left.total_seconds())
 
 
+class _Pieces(BytesIO):
+    """The body of an upload, which breaks off where the attempt must stop."""
+
+    def __init__(self, body: bytes, may_go_on: Callable[[], None]) -> None:
+        super().__init__(body)
+        self._may_go_on = may_go_on
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """See BytesIO.read; raise what `may_go_on` raises."""
+        self._may_go_on()
+        return super().read(size)
+
+
 def check_draining(bench: Bench) -> None:
-    """Raise TryLater once this worker has been asked to stop."""
+    """Raise MustStop once this worker has been asked to stop."""
     if bench.draining.is_set():
-        raise TryLater("this worker is stopping", retry_after=1, code="worker-stopped")
+        raise MustStop("this worker is stopping", retry_after=1, code="worker-stopped")
 
 
 def _hashes_of(source: Source) -> PerceptualHashes | None:

@@ -118,12 +118,14 @@ class Said:
 class HookedStore(StoreInMemory):
     """A StoreInMemory that runs `before["put"](key)` before a put, and so for open, copy, delete.
 
-    A hook may raise (`away`), wait for an event, or change the world meanwhile.
+    And `after["put"](key)` after it. A hook may raise (`away`), wait for an event, or change the
+    world meanwhile.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.before: dict[str, Callable[[str], None]] = {}
+        self.before: dict[str, Callable[[str], object]] = {}
+        self.after: dict[str, Callable[[str], object]] = {}
         self.said: dict[str, Said] = {}
 
     def put(
@@ -139,6 +141,8 @@ class HookedStore(StoreInMemory):
         self._run_hook("put", key)
         super().put(key, body, size=size, sha256=sha256, media_type=media_type)
         self.said[key] = Said(sha256, media_type)
+        if "put" in self.after:
+            self.after["put"](key)
 
     def open(self, key: str) -> BinaryIO:
         self._run_hook("open", key)
@@ -153,9 +157,8 @@ class HookedStore(StoreInMemory):
         super().delete(key)
 
     def _run_hook(self, method: str, key: str) -> None:
-        hook = self.before.get(method)
-        if hook is not None:
-            hook(key)
+        if method in self.before:
+            self.before[method](key)
 
 
 def away(key: str) -> None:

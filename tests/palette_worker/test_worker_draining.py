@@ -61,9 +61,9 @@ def test_an_attempt_gives_back_between_its_steps(bench, store):
     assert results_in(store) == set()
 
 
-def test_a_picture_that_is_being_stored_is_still_finished(bench, store):
+def test_a_picture_that_is_stored_is_still_finished(bench, store):
     _, [task] = a_placed_job(bench)
-    store.before["put"] = lambda key: bench.draining.set()
+    store.after["put"] = lambda key: key.endswith(".thumb.webp") and bench.draining.set()
 
     assert attempt(task, bench) is Outcome.COMPLETED
 
