@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,9 +35,7 @@ SLOTS = {Priority.HIGH: RENDERS + 1, Priority.NORMAL: RENDERS + 1, Priority.LOW:
 Yet another would only contend for the interpreter: 3 ms of CPU per palette on two processors.
 """
 
-THREADS = sum(SLOTS.values()) + 2
-"""One for each task under way, and two for whoever asks how it goes."""
-
+_SPARE_THREADS = 2  # beside one for each task under way, for whoever asks how it goes
 _NEVER_GIVES_UP = "max_attempts=-1,min_backoff=2,max_backoff=60"  # seconds; the ledger decides
 
 
@@ -61,6 +60,7 @@ class Machine:
         settings: Mapping[str, str] | None = None,
         database_url: str | None = None,
         worker_app: str = "palette_worker.wsgi:app",
+        slots: Mapping[Priority, int] = SLOTS,
     ) -> None:
         self.data = data.resolve()
         self.ports = ports or Ports()
@@ -73,11 +73,12 @@ class Machine:
         self.logs.mkdir(parents=True, exist_ok=True)
         self.api_key = self._prepare()
         environment = self._environment() | dict(settings or {})
-        self.queue = self._service("queue", self._queue_command(), environment, self.queue_url)
+        queue, threads = self._queue_command(slots), sum(slots.values()) + _SPARE_THREADS
+        self.queue = self._service("queue", queue, environment, self.queue_url)
         self.worker = self._service(
             "worker",
             _gunicorn("palette_worker", worker_app),
-            environment | {"PORT": str(self.ports.worker), "THREADS": str(THREADS)},
+            environment | {"PORT": str(self.ports.worker), "THREADS": str(threads)},
             self.worker_url,
         )
         self.dispatcher = self._service(
@@ -114,6 +115,13 @@ class Machine:
                 if not service.is_running:
                     report(f"{service.name} has ended; starting it again")
                     service.start()
+
+    def task_headers(self) -> dict[str, str]:
+        """Return headers that let whoever sends them into the worker, as the queue's do."""
+        asking = [sys.executable, "-m", "local_tasks", "token", "--data", str(self.queue_file)]
+        asking += ["--audience", self.worker_url, "--account", TASK_CALLER]
+        token = subprocess.check_output(asking, text=True).strip()  # noqa: S603 - our own command
+        return {"Authorization": f"Bearer {token}"}
 
     def remove(self) -> None:
         """Delete the data folder and all that is in it."""
@@ -159,13 +167,13 @@ class Machine:
             _keep_secret(kept, secrets.token_urlsafe(32))
         return kept.read_text().strip()
 
-    def _queue_command(self) -> list[str]:
+    def _queue_command(self, slots: Mapping[Priority, int]) -> list[str]:
         arguments = [sys.executable, "-m", "local_tasks", "serve", "--data", str(self.queue_file)]
         arguments += ["--grpc", f"127.0.0.1:{self.ports.queue_grpc}"]
         arguments += ["--http", f"127.0.0.1:{self.ports.queue_http}"]
-        for priority, slots in SLOTS.items():
+        for priority, most in slots.items():
             name = QUEUES.replace("{priority}", priority)
-            arguments += ["--queue", f"{name},max_concurrent_dispatches={slots},{_NEVER_GIVES_UP}"]
+            arguments += ["--queue", f"{name},max_concurrent_dispatches={most},{_NEVER_GIVES_UP}"]
         return arguments
 
     def _service(

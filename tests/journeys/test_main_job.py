@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from pathlib import Path
 
 import requests
 
 from colorway.client import Client, Job
 from colorway.ledger.connection import Ledger
-from demo.machine import TASK_CALLER, Machine
+from demo.machine import Machine
 from tests.journeys.travel import (
     SEVEN,
     TWO,
@@ -47,7 +45,7 @@ def test_seven_palettes_of_one_source_decode_it_once(
     finished(client, client.submit(a_photo(tmp_path, width=1200, height=900), SEVEN))
 
     metrics = requests.get(
-        f"{machine.worker_url}/metrics", headers=_as_the_queue(machine), timeout=5
+        f"{machine.worker_url}/metrics", headers=machine.task_headers(), timeout=5
     ).text
 
     assert "source_decodes_total 1.0" in metrics
@@ -80,7 +78,7 @@ def test_a_task_that_comes_twice_changes_nothing(
         requests.post(
             f"{machine.worker_url}/internal/tasks/render",
             data=task.to_json(),
-            headers=_as_the_queue(machine),
+            headers=machine.task_headers(),
             timeout=5,
         ).status_code
         for task in tasks_of(its_ledger)
@@ -95,16 +93,3 @@ def _fetched(client: Client, job: Job, key: str, folder: Path) -> bytes:
     file = folder / f"{key}.png"
     client.fetch_image(job.id, key, file)
     return file.read_bytes()
-
-
-def _as_the_queue(machine: Machine) -> dict[str, str]:
-    token = subprocess.run(  # noqa: S603 - our own command
-        [
-            *(sys.executable, "-m", "local_tasks", "token", "--data", str(machine.queue_file)),
-            *("--audience", machine.worker_url, "--account", TASK_CALLER),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    return {"Authorization": f"Bearer {token}"}
