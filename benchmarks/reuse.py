@@ -3,8 +3,8 @@
 A 1 MP photo in many palettes, twice, through the whole service on one machine; several rounds, each
 with another photo. From before the submission until the job is seen to be done.
 
-Bars, for every round: the second job renders nothing, and takes less than a tenth of the first.
-Exit code 1 if one is missed.
+Bars: no second job renders anything, and the median one takes less than a tenth of its first. Exit
+code 1 if one is missed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Annotated
@@ -54,11 +55,6 @@ class Round:
         """The second's time, as a share of the first's."""
         return self.second.seconds / self.first.seconds
 
-    @property
-    def holds(self) -> bool:
-        """Whether both bars are met."""
-        return self.second.renders == 0 and self.ratio < MAX_RATIO
-
 
 def main(
     palettes: Annotated[int, typer.Option(help="colorways in the job")] = 20,
@@ -69,13 +65,13 @@ def main(
     """Measure, print, and judge."""
     measured = measure(palettes, rounds, width=width, height=height)
     table = Table(title=f"The same job of {palettes} palettes, twice", title_justify="left")
-    for column in ("first s", "renders", "second s", "renders", f"ratio (bar {MAX_RATIO})"):
+    for column in ("first s", "renders", "second s", "renders", "ratio"):
         table.add_column(column, justify="right")
     for each in measured:
         runs = ((f"{run.seconds:.3f}", str(run.renders)) for run in (each.first, each.second))
         table.add_row(*(cell for run in runs for cell in run), f"{each.ratio:.3f}")
     console.print(table)
-    sys.exit(0 if all(each.holds for each in measured) else 1)
+    sys.exit(0 if bars_hold(measured) else 1)
 
 
 def measure(palettes: int, rounds: int, *, width: int, height: int) -> list[Round]:
@@ -90,6 +86,15 @@ def measure(palettes: int, rounds: int, *, width: int, height: int) -> list[Roun
                 first = _run(machine, client, picture, palettes)
                 measured.append(Round(first, _run(machine, client, picture, palettes)))
         return measured[1:]
+
+
+def bars_hold(measured: list[Round]) -> bool:
+    """Print what is judged; whether it holds."""
+    renders = sum(each.second.renders for each in measured)
+    ratio = median(each.ratio for each in measured)
+    console.print(f"{renders} renders in second jobs (bar 0)")
+    console.print(f"a second job takes {ratio:.3f} of its first (bar {MAX_RATIO})")
+    return renders == 0 and ratio < MAX_RATIO
 
 
 def _run(machine: Machine, client: Client, picture: Path, palettes: int) -> Run:

@@ -204,12 +204,13 @@ class Steps:
         )
 
     def _put(self, key: str, body: bytes, sha256: str, media_type: str) -> None:
-        def put() -> None:
-            pieces = _Pieces(body, self._may_go_on)
-            said = {"size": len(body), "sha256": sha256, "media_type": media_type}
-            self._bench.store.put(key, pieces, **said)
+        put = self._bench.store.put
 
-        self._ask_store(put)
+        def once() -> None:
+            body_in_pieces = _Pieces(body, self._may_go_on)
+            put(key, body_in_pieces, size=len(body), sha256=sha256, media_type=media_type)
+
+        self._ask_store(once)
 
     def _drop(self, key: str) -> None:
         try:

@@ -60,7 +60,9 @@ class ImageStore(Protocol):
     ) -> None:
         """Store `size` bytes under the key, whole or not at all; repeating it is harmless.
 
-        To put other bytes under a key that is taken is a bug, which a store need not notice.
+        To put other bytes under a key that is taken is a bug, which a store need not notice. The
+        body is read by `read(n)`; an error of ours that this raises is raised as it is, and nothing
+        is stored.
         """
 
     def open(self, key: str) -> BinaryIO:

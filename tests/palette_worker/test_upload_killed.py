@@ -1,11 +1,11 @@
 """Whatever kills an upload, and at whichever byte: what the ledger calls completed is there, whole.
 
-Attempts are real, on a real ledger; the process, or the store, dies at every tenth of a body.
+Attempts are real, on a real ledger; the process dies at every tenth of a body. That it is the store
+which dies: tests/colorway/image_store/test_stores_killed.py.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 from multiprocessing import get_context
@@ -26,7 +26,7 @@ from tests.palette_worker.workplace import (
     a_bench,
     a_placed_job,
     colorway_of,
-    rendition_of,
+    is_whole,
 )
 
 KEY = "k" * 32
@@ -101,12 +101,3 @@ def in_a_process(work, *given):
     code = process.exitcode
     process.close()
     return code
-
-
-def is_whole(bench, task):
-    """Whether what the ledger says of the colorway's picture is true."""
-    rendition = rendition_of(bench, task)
-    with bench.store.open(rendition.key) as body:
-        stored = body.read()
-    assert len(stored) == rendition.bytes
-    return hashlib.sha256(stored).hexdigest() == rendition.sha256

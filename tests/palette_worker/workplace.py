@@ -118,6 +118,15 @@ def rendition_of(bench: Bench, task: RenderTask) -> Record:
         return row_of(session, renditions, rendition)
 
 
+def is_whole(bench: Bench, task: RenderTask) -> bool:
+    """Whether what the ledger says of this colorway's picture is true."""
+    rendition = rendition_of(bench, task)
+    with bench.store.open(rendition.key) as body:
+        stored = body.read()
+    assert len(stored) == rendition.bytes
+    return bool(hashlib.sha256(stored).hexdigest() == rendition.sha256)
+
+
 def source_of(store: HookedStore, key: str) -> SourceRef:
     """Return what a worker is told of this stored source."""
     body = store.objects[key]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from colorway.errors import InvalidRequest, NotFound, TryLater
+from colorway.errors import InvalidRequest, LeaseLost, NotFound, TryLater
 from colorway.image_store import ImageStore, UploadSlot
 
 EIGHT_MIB = 8 << 20
@@ -91,6 +91,35 @@ def test_a_body_of_another_length_stores_nothing(store, size):
         put(store, "a/b", b"abcdef", size=size)
 
     assert keys(store) == []
+
+
+class EndingBody(BytesIO):
+    """A body that reads well to some byte, and then raises."""
+
+    def __init__(self, data: bytes, *, after: int, error: Exception) -> None:
+        super().__init__(data)
+        self._after = after
+        self._error = error
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = self._after - self.tell()
+        if size is None or size < 0 or not left:
+            raise self._error
+        return super().read(min(size, left))
+
+
+@pytest.mark.parametrize("error", [LeaseLost("stop"), TryLater("stop")], ids=repr)
+@pytest.mark.parametrize("after", [0, EIGHT_MIB // 2])
+def test_a_body_that_must_end_ends_the_put_with_its_own_error(store, after, error):
+    body = EndingBody(bytes(EIGHT_MIB), after=after, error=error)
+
+    with pytest.raises(type(error)) as raised:
+        store.put("a/b", body, size=EIGHT_MIB, sha256="", media_type="image/png")
+
+    assert raised.value is error
+    assert keys(store) == []
+    put(store, "a/b", b"picture")
+    assert read(store, "a/b") == b"picture"
 
 
 def test_a_failed_put_leaves_the_earlier_object_alone(store):
