@@ -36,7 +36,6 @@ from rich.table import Table
 
 from benchmarks.one_request import Answered, Request, seconds_in_one_request
 from benchmarks.pictures import encoded, photo
-from benchmarks.slow_store import UPLOAD_SECONDS
 from colorway.client import Client
 from colorway.job import Priority
 from colorway.palette import Palette
@@ -112,7 +111,7 @@ def _ours(
     machine = Machine(
         data,
         worker_app="benchmarks.slow_worker:app",
-        settings={UPLOAD_SECONDS: str(upload_s), "MAX_PARALLEL_UPLOADS": str(uploads)},
+        settings={"UPLOAD_SECONDS": str(upload_s), "MAX_PARALLEL_UPLOADS": str(uploads)},
         slots=SLOTS | {Priority.NORMAL: max(uploads, SLOTS[Priority.NORMAL])},
     )
     with machine.running(), Client(machine.dispatcher_url, machine.api_key) as client:
@@ -159,18 +158,16 @@ def table(replay: Replay, numbers: Sequence[int], upload_s: float) -> Table:
     for way in _OLD_WAYS:
         cells = (_cell(replay.old[way, number], number, upload_s) for number in numbers)
         shown.add_row(way, *cells)
-    for name, ours in (
-        (f"ours, one worker, {_AT_ONCE} uploads at a time", replay.one_worker),
-        ("ours, slots enough", replay.slots_enough),
-    ):
-        shown.add_row(name, *(f"{ours[number].seconds:.1f}" for number in numbers))
+    rows = {"ours, one worker": replay.one_worker, "ours, slots enough": replay.slots_enough}
+    for way, ours in rows.items():
+        shown.add_row(way, *(f"{ours[number].seconds:.1f}" for number in numbers))
     return shown
 
 
 def _cell(answered: Answered, number: int, upload_s: float) -> str:
     if answered.stored == number:
         return f"{answered.seconds:.1f}"
-    ceiling = f"{_OLD_CEILING_S} s (scaled {_ceiling(upload_s):.3g} s)"
+    ceiling = f"{_OLD_CEILING_S} s\n(scaled {_ceiling(upload_s):.3g} s)"
     return f"cut off at {ceiling}\n{answered.stored} of {number} stored"
 
 

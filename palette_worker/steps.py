@@ -204,13 +204,15 @@ class Steps:
         )
 
     def _put(self, key: str, body: bytes, sha256: str, media_type: str) -> None:
-        put = self._bench.store.put
-
-        def once() -> None:
-            body_in_pieces = _Pieces(body, self._may_go_on)
-            put(key, body_in_pieces, size=len(body), sha256=sha256, media_type=media_type)
-
-        self._ask_store(once)
+        self._ask_store(
+            lambda: self._bench.store.put(
+                key,
+                _Pieces(body, self._may_go_on),
+                size=len(body),
+                sha256=sha256,
+                media_type=media_type,
+            )
+        )
 
     def _drop(self, key: str) -> None:
         try:

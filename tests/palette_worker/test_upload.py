@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from io import BytesIO
+from threading import Event
 from time import perf_counter
 
 import pytest
@@ -21,12 +24,14 @@ from tests.fakes import HookedStore, away
 from tests.palette_worker.workplace import (
     BUDGET,
     ROOM,
+    SOON,
     a_bench,
     a_placed_job,
     colorway_of,
     counted,
     given_back,
     results_in,
+    until,
 )
 
 PICTURE, THUMBNAIL = ".png", ".thumb.webp"
@@ -128,6 +133,29 @@ def test_what_a_store_has_taken_in_one_go_is_not_followed_by_its_thumbnail(sqlit
     assert [key.endswith(THUMBNAIL) for key in store.said if "/colorways/" in key] == [False]
     assert given_back(bench, task)
     assert results_in(store) == set()
+
+
+def test_others_render_while_as_many_upload_as_may(bench, store):
+    _, tasks = a_placed_job(bench, ("nord", "ink", "grape", "forest"))
+    uploading, most, may_go_on = [], [], Event()
+
+    def stall(key):
+        uploading.append(key)
+        most.append(len(uploading))
+        assert may_go_on.wait(SOON)
+        uploading.remove(key)
+
+    store.before["put"] = stall
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        outcomes = pool.map(partial(attempt, bench=bench), tasks)
+        until(lambda: counted(bench, "palette_render_seconds_count") == len(tasks))
+        until(lambda: len(uploading) == 2)
+        with pytest.raises(TryLater, match="full"), bench.slots.hold(ROOM, wait_for=timedelta(0)):
+            pass  # what waits for its turn, or is under way, still has its bytes in memory
+        may_go_on.set()
+        assert list(outcomes) == [Outcome.COMPLETED] * len(tasks)
+
+    assert max(most) == 2
 
 
 # What is told of it
