@@ -323,6 +323,13 @@ MUTANTS = (
         WORKER_TESTS,
     ),
     Mutant(
+        "an upload goes on when its attempt must stop",
+        "palette_worker/steps.py",
+        "        self._may_go_on()\n        return super().read(size)\n",
+        "        return super().read(size)\n",
+        ("tests/palette_worker/test_upload.py",),
+    ),
+    Mutant(
         "what an account has is counted, and nobody kept from adding to it",
         QUOTAS,
         "MAX_PENDING.with_for_update(key_share=True)",
