@@ -10,6 +10,11 @@ REPAIRS, PROGRESS = "colorway/ledger/repairs.py", "colorway/ledger/progress.py"
 REMOVAL, QUOTAS = "colorway/ledger/removal.py", "colorway/ledger/quotas.py"
 
 LEDGER_TESTS = ("tests/colorway/ledger",)
+REUSE_TESTS = (
+    "tests/colorway/ledger/test_submission.py",
+    "tests/colorway/ledger/test_retention_races.py",
+    "tests/dispatcher/test_reuse.py",
+)
 WORKER_TESTS = (
     "tests/palette_worker/test_attempt.py",
     "tests/palette_worker/test_attempt_trouble.py",
@@ -175,17 +180,17 @@ MUTANTS = (
     Mutant(
         "the outbox is written after the commit",
         "colorway/ledger/submission.py",
-        "    outbox.announce_job(session, job, now=now)\n",
-        "",
+        "        outbox.announce_job(session, job, now=now)\n",
+        "        pass\n",
         ONCE_TESTS,
         also=(
             Edit(
                 "dispatcher/intake.py",
-                '        log.info("job_enqueued"',
+                "        self._tell_log(job, wanted)\n",
                 "        from colorway.ledger.outbox import announce_job\n"
                 "        with self.ledger.transaction() as session:\n"
-                "            announce_job(session, job, now=now)\n"
-                '        log.info("job_enqueued"',
+                "            announce_job(session, job.id, now=now)\n"
+                "        self._tell_log(job, wanted)\n",
             ),
         ),
     ),
@@ -220,8 +225,8 @@ MUTANTS = (
     Mutant(
         "a deletion that locks no picture",
         REMOVAL,
-        "    .order_by(renditions.c.id)\n    .with_for_update()\n",
-        "    .order_by(renditions.c.id)\n",
+        "    .with_for_update()\n)\nLOCK_PICTURES",
+        ")\nLOCK_PICTURES",
         REMOVAL_TESTS,
     ),
     Mutant(
@@ -248,8 +253,8 @@ MUTANTS = (
     Mutant(
         "a store that is away undoes a deletion",
         "dispatcher/removal.py",
-        "            except Exception as error:  #",
-        "            except KeyError as error:  #",
+        "        with suppress(Exception):  #",
+        "        with suppress(KeyError):  #",
         REMOVAL_TESTS,
     ),
     Mutant(
@@ -304,7 +309,7 @@ MUTANTS = (
     Mutant(
         "a key that is never tied to its job",
         "dispatcher/intake.py",
-        "                complete(session, once, job)\n",
+        "                complete(session, once, job.id)\n",
         "                _ = complete\n",
         ONCE_TESTS,
     ),
@@ -332,16 +337,37 @@ MUTANTS = (
     Mutant(
         "what an account has is counted, and nobody kept from adding to it",
         QUOTAS,
-        "MAX_PENDING.with_for_update(key_share=True)",
-        "MAX_PENDING",
+        "OWN.with_for_update(key_share=True)",
+        "OWN",
         QUOTA_TESTS,
     ),
     Mutant(
         "foreign keys wait for whoever fills an account",
         QUOTAS,
-        "MAX_PENDING.with_for_update(key_share=True)",
-        "MAX_PENDING.with_for_update()",
+        "OWN.with_for_update(key_share=True)",
+        "OWN.with_for_update()",
         QUOTA_TESTS,
+    ),
+    Mutant(
+        "a picture is reused whoever's it is",
+        "colorway/ledger/reuse.py",
+        '        renditions.c.account_id == bindparam("account"),\n',
+        "",
+        REUSE_TESTS,
+    ),
+    Mutant(
+        "a picture may be deleted while a job begins with it",
+        "colorway/ledger/reuse.py",
+        "    .with_for_update(read=True, key_share=True)\n",
+        "",
+        REUSE_TESTS,
+    ),
+    Mutant(
+        "whoever wants all of it rendered is not heard",
+        "colorway/ledger/submission.py",
+        '{} if wanted.reuse == "force" else ',
+        "",
+        REUSE_TESTS,
     ),
     Mutant(
         "a retry that no quota holds",
