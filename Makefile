@@ -66,6 +66,8 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 lock: setup ## compile requirements*.in to pinned, hashed requirements*.txt
 	$(UV_COMPILE) requirements.in -o requirements.txt
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.txt
+	$(UV_COMPILE) dispatcher/requirements.in -o dispatcher/requirements.txt
+	$(UV_COMPILE) palette_worker/requirements.in -o palette_worker/requirements.txt
 	$(UV_COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt
 	$(UV_COMPILE) infra/requirements.in -o infra/requirements.txt
 

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Build a service's image and hold it to what Cloud Run wants: `infra/check_image.sh dispatcher`, or worker.
+#
+# By Docker; or, where there is no engine, by the script at $IMAGECHECK, which builds and runs an image by buildah.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=$1
+
+# good enough to start with; the address is nobody's
+settings=(
+    DATABASE_URL=sqlite:////tmp/ledger.db IMAGE_STORE=file:///tmp/pictures
+    LINK_SIGNING_KEY=an-image-that-is-only-being-looked-at
+    OIDC_CALLERS=nobody@example.com TASK_CALLER=nobody@example.com
+    DISPATCHER_URL=http://127.0.0.1:9 WORKER_URL=http://127.0.0.1:9
+    'TASK_QUEUES=projects/p/locations/l/queues/colorway-{priority}'
+)
+
+# what is looked at from inside, by the user the image runs as
+inside='set -eu
+du -shx /opt/venv /app
+writable=$(find / -xdev \( -path /proc -o -path /sys -o -path /dev \) -prune -o ! -type l -writable -print 2>/dev/null | sort | tr "\n" " ")
+echo "writable: $writable"
+[ -z "$(echo "$writable" | tr " " "\n" | grep -vxE "/tmp|/var/tmp|/run/lock|" )" ]
+'
+case $target in
+    dispatcher) inside+='
+! python -c "import palette_worker" 2>/dev/null
+! python -c "import PIL" 2>/dev/null
+! python -c "import numpy" 2>/dev/null
+python -m alembic upgrade head | tail -n 1
+python -m dispatcher.accounts list' ;;
+    worker) inside+='
+! python -c "import dispatcher" 2>/dev/null
+python -c "import PIL.Image; PIL.Image.radial_gradient(\"L\").convert(\"RGB\").save(\"/tmp/in.png\")"
+python -m palette_worker.rendering /tmp/in.png /tmp/out.png --colors "#2e3440,#88c0d0,#eceff4"' ;;
+    *) echo "there is no image $target" >&2; exit 2 ;;
+esac
+
+by_imagecheck() {
+    export BUILDAH_LAYERS=true # the second build finds the first's
+    local -a env=()
+    for setting in "${settings[@]}"; do env+=(--env "$setting"); done
+    python3 "$IMAGECHECK" --context . --target "$target" "${env[@]}" -- sh -c "$inside"
+    python3 "$IMAGECHECK" --context . --target "$target" "${env[@]}" --health /health
+}
+
+by_docker() {
+    local image=colorway-$target:check container
+    docker build --target "$target" --tag "$image" .
+    docker image inspect --format 'size: {{.Size}} bytes, user: {{.Config.User}}' "$image"
+    local -a run=(docker run --read-only --tmpfs /tmp --env PORT=8080)
+    for setting in "${settings[@]}"; do run+=(--env "$setting"); done
+    "${run[@]}" --rm "$image" sh -c "$inside"
+    container=$("${run[@]}" --detach --publish 127.0.0.1::8080 "$image")
+    trap 'docker rm --force "$container" >/dev/null' RETURN
+    curl --fail --silent --show-error --retry 20 --retry-delay 1 --retry-all-errors \
+        "http://$(docker port "$container" 8080)/health"
+    docker stop --time 10 "$container" >/dev/null # SIGTERM, and SIGKILL as Cloud Run would
+    [ "$(docker inspect --format '{{.State.ExitCode}}' "$container")" -eq 0 ]
+}
+
+if [ -n "${IMAGECHECK:-}" ]; then
+    by_imagecheck
+elif docker info >/dev/null 2>&1; then
+    by_docker
+else
+    echo "NOTHING HERE CAN BUILD IMAGES: start Docker, or let IMAGECHECK be the path of a script that needs none" >&2
+    exit 1
+fi
+echo "the image $target is as it should be"
