@@ -6,7 +6,7 @@ OUT ?= demo-output
 T ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test mutants check-infra fuzz fuzz-api chaos check fmt lock golden quality migrate migration
+.PHONY: help setup run demo test mutants check-infra check-image fuzz fuzz-api chaos check fmt lock golden quality migrate migration
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
@@ -47,8 +47,11 @@ check: setup ## what CI runs besides the tests: ruff, mypy, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check-infra: setup .venv/infra/.installed ## judge infra/: terraform, who may do what, checkov; T=… for a part
+check-infra: setup .venv/infra/.installed ## judge infra/ and delivery: terraform, who may do what, linters; T=… for a part
 	CHECK_INFRA=1 $(BIN)/python -m pytest $(if $(filter tests,$(T)),tests/infra,$(T))
+
+check-image: ## build and run both images, by Docker or by the script at IMAGECHECK; TARGET=worker for one
+	for target in $(or $(TARGET),dispatcher worker); do infra/check_image.sh $$target || exit 1; done
 
 # a place of its own: checkov pins versions that are not ours
 .venv/infra/.installed: .venv/.installed infra/requirements.txt

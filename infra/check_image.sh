@@ -16,6 +16,7 @@ settings=(
 )
 
 # what is looked at from inside, by the user the image runs as
+# shellcheck disable=SC2016 # what is in there is for the container's shell
 inside='set -eu
 du -shx /opt/venv /app
 writable=$(find / -xdev \( -path /proc -o -path /sys -o -path /dev \) -prune -o ! -type l -writable -print 2>/dev/null | sort | tr "\n" " ")
