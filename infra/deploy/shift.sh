@@ -1,8 +1,8 @@
-# Let the new revision serve a tenth, look at what it answers, then let it serve all: `shift.sh SERVICE`.
+# Let the new revision serve a tenth, look at what it answers, then let it serve all: `shift.sh IMAGE SERVICE`.
 #
 # Whatever goes wrong on the way, traffic is afterwards where it was before.
 set -euo pipefail
-service=$1 revision=$1-$COMMIT-${BUILD_ID%%-*}
+revision=$(<"delivery/$1.revision") service=$2
 watch_s=180 every_s=20
 
 traffic_to() {

@@ -24,9 +24,7 @@ BUILD = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
 BUILT_IN = {
     "BUILD_ID": "0a1b2c3d-0000-4000-8000-000000000000",
     "COMMIT_SHA": "4ce5b9d01e" + 30 * "0",
-    "SHORT_SHA": "4ce5b9d",
 }
-RELEASE = "4ce5b9d-0a1b2c3d"
 WORKER_DIGEST, DISPATCHER_DIGEST = "sha256:" + 64 * "a", "sha256:" + 64 * "b"
 FAKED = ("make", "docker", "gcloud", "curl", "sleep")
 
@@ -70,7 +68,9 @@ def failing(pattern: str, says: str = "") -> Answer:
 
 ALL_IS_WELL = (
     failing("^gcloud tasks describe", "ERROR: (gcloud.tasks.describe) NOT_FOUND: not found."),
-    Answer("^gcloud run services describe ([a-z-]+)", "the-old-one,100\nanother,\n"),
+    Answer("^gcloud run services describe .*-worker .*latestCreated", "the-new-worker"),
+    Answer("^gcloud run services describe .*-dispatcher .*latestCreated", "the-new-dispatcher"),
+    Answer("^gcloud run services describe .*traffic", "the-old-one,100\ntagged-only,\n"),
     Answer("^gcloud logging read", "200\n202\n404\n"),
 )
 

@@ -12,13 +12,12 @@ import pytest
 
 from tests.deploy.cloud_build import (
     DISPATCHER_DIGEST,
-    RELEASE,
     WORKER_DIGEST,
     Answer,
     failing,
 )
 
-NEW_WORKER, NEW_DISPATCHER = f"colorway-worker-{RELEASE}", f"colorway-dispatcher-{RELEASE}"
+NEW_WORKER, NEW_DISPATCHER = "the-new-worker", "the-new-dispatcher"
 TRAFFIC = "^gcloud run services update-traffic"
 STAGED = "^gcloud run services update colorway"
 
@@ -193,7 +192,7 @@ def test_whatever_breaks_while_traffic_moves_it_goes_back(cloud_build, trouble):
 
 
 def test_traffic_that_was_split_goes_back_to_where_it_was(cloud_build):
-    split = Answer("^gcloud run services describe", "one,90\ntagged,\nanother,10\n")
+    split = Answer("^gcloud run services describe .*traffic", "one,90\ntagged,\nanother,10\n")
 
     delivery = cloud_build.deliver(split, answers_of(NEW_WORKER, 500))
 
@@ -201,7 +200,7 @@ def test_traffic_that_was_split_goes_back_to_where_it_was(cloud_build):
 
 
 def test_no_traffic_moves_where_there_is_nothing_to_go_back_to(cloud_build):
-    delivery = cloud_build.deliver(Answer("^gcloud run services describe"))
+    delivery = cloud_build.deliver(Answer("^gcloud run services describe .*traffic"))
 
     assert delivery.failed == ["shift-worker"]
     assert shifts(delivery) == []
