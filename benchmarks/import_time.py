@@ -48,9 +48,9 @@ def main(rounds: Annotated[int, typer.Option(min=1)] = 5) -> None:
     own = {service: _own_times(imports[service]) for service in BARS}
     too_early = {service: NOT_AT_START[service] & own[service].keys() for service in BARS}
     _print(took, own)
-    for service, modules in too_early.items():
-        if modules:
-            console.print(f"{service} need not load {', '.join(sorted(modules))}")
+    for service, early in too_early.items():
+        if early:
+            console.print(f"{service} need not load {', '.join(sorted(early))}")
     slow = any(took[service] > bar * took["frameworks"] for service, bar in BARS.items())
     sys.exit(1 if slow or any(too_early.values()) else 0)
 

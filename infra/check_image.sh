@@ -16,24 +16,26 @@ settings=(
 )
 
 # what is looked at from inside, by the user the image runs as
-# shellcheck disable=SC2016 # what is in there is for the container's shell
+# shellcheck disable=SC2016 # all of it is for the container's shell
 inside='set -eu
 du -shx /opt/venv /app
-writable=$(find / -xdev \( -path /proc -o -path /sys -o -path /dev \) -prune -o ! -type l -writable -print 2>/dev/null | sort | tr "\n" " ")
-echo "writable: $writable"
-[ -z "$(echo "$writable" | tr " " "\n" | grep -vxE "/tmp|/var/tmp|/run/lock|" )" ]
+writable=$(find / -xdev \( -path /proc -o -path /sys -o -path /dev \) -prune -o ! -type l -writable -print 2>/dev/null)
+for path in $writable; do
+    case $path in /tmp|/var/tmp|/run/lock) ;; *) echo "may be written: $path"; exit 1 ;; esac
+done
+for module in $FOREIGN; do
+    if python -c "import $module" 2>/dev/null; then echo "holds $module"; exit 1; fi
+done
 '
 case $target in
-    dispatcher) inside+='
-! python -c "import palette_worker" 2>/dev/null
-! python -c "import PIL" 2>/dev/null
-! python -c "import numpy" 2>/dev/null
-python -m alembic upgrade head | tail -n 1
-python -m dispatcher.accounts list' ;;
-    worker) inside+='
-! python -c "import dispatcher" 2>/dev/null
-python -c "import PIL.Image; PIL.Image.radial_gradient(\"L\").convert(\"RGB\").save(\"/tmp/in.png\")"
-python -m palette_worker.rendering /tmp/in.png /tmp/out.png --colors "#2e3440,#88c0d0,#eceff4"' ;;
+    dispatcher)
+        settings+=('FOREIGN=palette_worker PIL numpy')
+        inside+='python -m alembic upgrade head
+                 python -m dispatcher.accounts create first' ;;
+    worker)
+        settings+=('FOREIGN=dispatcher grpc typer')
+        inside+='python -c "import PIL.Image; PIL.Image.radial_gradient(\"L\").convert(\"RGB\").save(\"/tmp/in.png\")"
+                 python -m palette_worker.rendering /tmp/in.png /tmp/out.png --colors "#2e3440,#88c0d0,#eceff4"' ;;
     *) echo "there is no image $target" >&2; exit 2 ;;
 esac
 
