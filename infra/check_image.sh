@@ -47,17 +47,17 @@ by_imagecheck() {
 }
 
 by_docker() {
-    local image=colorway-$target:check container
+    local image=colorway-$target:check
     docker build --target "$target" --tag "$image" .
     docker image inspect --format 'size: {{.Size}} bytes, user: {{.Config.User}}' "$image"
     local -a run=(docker run --read-only --tmpfs /tmp --env PORT=8080)
     for setting in "${settings[@]}"; do run+=(--env "$setting"); done
     "${run[@]}" --rm "$image" sh -c "$inside"
     container=$("${run[@]}" --detach --publish 127.0.0.1::8080 "$image")
-    trap 'docker rm --force "$container" >/dev/null' RETURN
+    trap 'docker rm --force "$container" >/dev/null' EXIT
     curl --fail --silent --show-error --retry 20 --retry-delay 1 --retry-all-errors \
         "http://$(docker port "$container" 8080)/health"
-    docker stop --time 10 "$container" >/dev/null # SIGTERM, and SIGKILL as Cloud Run would
+    docker stop -t 10 "$container" >/dev/null # SIGTERM, and SIGKILL as Cloud Run would
     [ "$(docker inspect --format '{{.State.ExitCode}}' "$container")" -eq 0 ]
 }
 

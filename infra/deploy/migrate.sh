@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Bring the ledger to the newest revision, and wait for it: `migrate.sh JOB`. The dispatcher's image runs it.
 #
 # What runs now goes on running on the new tables: migrations only ever add.

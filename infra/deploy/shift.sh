@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Let the new revision serve a tenth, look at what it answers, then let it serve all: `shift.sh IMAGE SERVICE`.
 #
 # Whatever goes wrong on the way, traffic is afterwards where it was before.

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Ask the dispatcher's new revision whether it reaches the ledger: `smoke_dispatcher.sh URL`, the service's own.
 set -euo pipefail
 staged=https://next---${1#https://}

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Ask the worker's new revision whether it reaches the ledger: `smoke_worker.sh URL`, the service's own.
 #
 # It lets nobody in but the queue, so a task of QUEUE asks. One that was answered well is gone; one that was not is

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Start a new revision that nobody is sent to: `stage.sh IMAGE SERVICE`. It is at the address with the tag `next`.
 #
 # Fails where it does not come up. The revision is named by Cloud Run, and its name kept in delivery/IMAGE.revision: one

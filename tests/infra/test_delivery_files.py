@@ -15,7 +15,7 @@ SCRIPTS = sorted((ROOT / "infra").rglob("*.sh"))
     [
         ["check-jsonschema", "--builtin-schema", "vendor.cloudbuild", "cloudbuild.yaml"],
         ["hadolint", "Dockerfile"],
-        ["shellcheck", "--shell", "bash", *map(str, SCRIPTS)],
+        ["shellcheck", *map(str, SCRIPTS)],
     ],
     ids=lambda command: command[0],
 )
