@@ -107,7 +107,7 @@ resource "google_cloud_run_v2_service" "this" {
   lifecycle {
     ignore_changes = [
       template[0].containers[0].image,
-      template[0].revision, # named by the delivery; else every apply would deploy at 100 %
+      template[0].revision, # no name is ours: Cloud Run gives one to every delivery
       client,
       client_version,
       traffic,
