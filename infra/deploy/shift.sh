@@ -30,7 +30,7 @@ traffic_to "$revision=10"
 for ((waited = 0; waited < watch_s; waited += every_s)); do
     sleep "$every_s"
     gcloud logging read "logName:\"run.googleapis.com%2Frequests\" AND resource.labels.revision_name=\"$revision\"
-        AND timestamp>=\"$since\"" --limit 1000 --format 'value(httpRequest.status)' | judge
+        AND timestamp>=\"$since\"" --limit 10000 --format 'value(httpRequest.status)' | judge
 done
 traffic_to "$revision=100"
 trap - EXIT

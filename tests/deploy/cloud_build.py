@@ -7,7 +7,6 @@ are run, whatever becomes of one of them, for in the cloud they would have begun
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from typing import Any
 import yaml
 
 from tests.databases import ROOT
+from tests.deploy.fake_commands import Answer, FakeCommands, failing
 
 BUILD = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
 BUILT_IN = {
@@ -27,44 +27,6 @@ BUILT_IN = {
 }
 WORKER_DIGEST, DISPATCHER_DIGEST = "sha256:" + 64 * "a", "sha256:" + 64 * "b"
 FAKED = ("make", "docker", "gcloud", "curl", "sleep")
-
-_FAKE = r"""#!/bin/bash
-call="${0##*/} $*"
-call=${call//$'\n'/ }
-echo "$call" >>"$CALLS"
-if [[ $call =~ --target\ ([a-z]+).*--metadata-file\ ([^ ]+) ]]; then
-    cp "$DIGESTS/${BASH_REMATCH[1]}.json" "${BASH_REMATCH[2]}"
-fi
-while IFS=$'\t' read -r pattern status first says; do
-    if [[ $call =~ $pattern ]] && (($(grep -cE -- "$pattern" "$CALLS") <= first)); then
-        printf '%b' "$says"
-        exit "$status"
-    fi
-done <"$ANSWERS"
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a call that matches says, and its exit status; the first pattern that matches counts.
-
-    Only for the first so many calls, where there is more than one thing to say.
-    """
-
-    pattern: str
-    says: str = ""
-    status: int = 0
-    first: int = 1_000
-
-    def __str__(self) -> str:
-        says = self.says.replace("\n", "\\n")
-        return f"{self.pattern}\t{self.status}\t{self.first}\t{says}\n"
-
-
-def failing(pattern: str, says: str = "") -> Answer:
-    """Let the calls that match fail."""
-    return Answer(pattern, says, status=1)
-
 
 ALL_IS_WELL = (
     failing("^gcloud tasks describe", "ERROR: (gcloud.tasks.describe) NOT_FOUND: not found."),
@@ -92,24 +54,19 @@ class CloudBuild:
     """Runs cloudbuild.yaml in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self._bin, self._workspace = folder / "bin", folder / "workspace"
-        self._calls, self._answers = folder / "calls", folder / "answers"
-        self._bin.mkdir()
-        for command in FAKED:
-            (self._bin / command).write_text(_FAKE)
-            (self._bin / command).chmod(0o755)
+        self._commands = FakeCommands(folder, *FAKED)
+        self._workspace = folder / "workspace"
         for target, digest in (("worker", WORKER_DIGEST), ("dispatcher", DISPATCHER_DIGEST)):
             metadata = {
                 "containerimage.config.digest": "sha256:c0",
                 "containerimage.digest": digest,
             }
-            (folder / f"{target}.json").write_text(json.dumps(metadata, indent=2))
+            (self._commands.digests / f"{target}.json").write_text(json.dumps(metadata, indent=2))
         shutil.copytree(ROOT / "infra" / "deploy", self._workspace / "infra" / "deploy")
-        self._calls.touch()
 
     def deliver(self, *answers: Answer) -> Delivery:
         """Run every step that comes to run; these answers come before those that all is well."""
-        self._answers.write_text("".join(map(str, (*answers, *ALL_IS_WELL))))
+        self._commands.answer(*answers, *ALL_IS_WELL)
         failed: list[str] = []
         said = ""
         for wave in _waves(BUILD["steps"]):
@@ -120,20 +77,14 @@ class CloudBuild:
                     failed.append(step["id"])
             if failed:
                 break
-        return Delivery(self._calls.read_text().splitlines(), failed, said)
+        return Delivery(self._commands.calls, failed, said)
 
     def _run(self, step: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         given = dict(_substituted(line).split("=", 1) for line in step.get("env", ()))
         return subprocess.run(  # noqa: S603 - our own command
             [step["entrypoint"], *map(_substituted, step["args"])],
             cwd=self._workspace,
-            env={
-                "PATH": f"{self._bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
-                "CALLS": str(self._calls),
-                "ANSWERS": str(self._answers),
-                "DIGESTS": str(self._bin.parent),
-                **given,
-            },
+            env=self._commands.environment | given,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -10,12 +10,8 @@ import re
 
 import pytest
 
-from tests.deploy.cloud_build import (
-    DISPATCHER_DIGEST,
-    WORKER_DIGEST,
-    Answer,
-    failing,
-)
+from tests.deploy.cloud_build import DISPATCHER_DIGEST, WORKER_DIGEST
+from tests.deploy.fake_commands import Answer, failing
 
 NEW_WORKER, NEW_DISPATCHER = "the-new-worker", "the-new-dispatcher"
 TRAFFIC = "^gcloud run services update-traffic"
