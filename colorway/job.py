@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
 from uuid import UUID
@@ -139,3 +140,12 @@ class JobProgress:
             Status.FAILED: self.failed,
             Status.CANCELLED: self.cancelled,
         }[status]
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """A job that has just ended, by the write that made it so, and how long after its request."""
+
+    job: UUID
+    progress: JobProgress
+    overall: timedelta

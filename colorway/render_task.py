@@ -41,11 +41,15 @@ class RenderTask:
 
 @dataclass(frozen=True, slots=True)
 class Nudge:
-    """One delivery of a render task: `number` makes its name new, `priority` picks its queue."""
+    """One delivery of a render task: `number` makes its name new, `priority` picks its queue.
+
+    `traceparent` tells of the span that its job's request was, if it was traced.
+    """
 
     task: RenderTask
     number: int
     priority: Priority
+    traceparent: str | None = None
 
     def name(self) -> str:
         """Return the task id: hashed, for Cloud Tasks slows down on ids that run in sequence."""

@@ -104,6 +104,9 @@ class SharedSettings(StoreSettings, LedgerSettings):
         min_length=1,
         description="whose tokens open the internal routes: e-mails, separated by commas",
     )
+    google_cloud_project: str | None = Field(
+        default=None, description="the project whose traces the log lines name"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="the least severe log lines that are written"
     )

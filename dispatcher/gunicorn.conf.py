@@ -5,7 +5,12 @@ PORT, THREADS and GRACE_S come from the environment, as Cloud Run sets them.
 
 import os
 import signal
+import threading
+import time
 from typing import Any
+
+from colorway.telemetry.processes import forget_metrics, share_metrics
+from colorway.telemetry.traces import flush_traces, stop_traces
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 worker_class = "dispatcher.door.Door"
@@ -29,9 +34,26 @@ def post_worker_init(worker: Any) -> None:
         stopping.set()
         gunicorns_own(signum, frame)
 
+    def flush_at_the_end() -> None:
+        stopping.wait()
+        time.sleep(max(0, graceful_timeout - 1))
+        flush_traces()
+
+    threading.Thread(target=flush_at_the_end, name="last spans", daemon=True).start()
     signal.signal(signal.SIGTERM, let_go)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Close connections where there is time to; nothing depends on it."""
     worker.wsgi.extensions["machinery"].close()
+    stop_traces()
+
+
+def on_starting(server: Any) -> None:
+    """Before any process is forked: they share what they count."""
+    share_metrics()
+
+
+def on_exit(server: Any) -> None:
+    """Remove what they shared."""
+    forget_metrics()

@@ -22,7 +22,7 @@ from uuid_utils.compat import uuid7
 from colorway.errors import Conflict, NotFound, TryLater
 from colorway.image_keys import source_key
 from colorway.image_store import ImageStore, is_stored
-from colorway.job import JobRequest, JobStatus
+from colorway.job import JobRequest
 from colorway.ledger.commands import retry_job
 from colorway.ledger.connection import Ledger
 from colorway.ledger.idempotency import Reservation, complete, release, request_sha256, reserve
@@ -36,7 +36,9 @@ from colorway.ledger.images import (
 from colorway.ledger.quotas import Quotas, room_of, room_to_fill
 from colorway.ledger.submission import RecordedJob, record_job
 from colorway.ledger.tables import Record
+from colorway.lifecycle import Status
 from colorway.telemetry.metrics import RequestMetrics
+from colorway.telemetry.traces import current_place, span
 from dispatcher.delivery import Delivery
 from dispatcher.remote_image import RemoteImages
 from dispatcher.spool import Upload
@@ -187,14 +189,23 @@ class Intake:
                 self._require_room(session, account, colorways)
         with self.received(wanted, upload) as picture:
             stored = None if picture is None else self._store(account, picture, colorways=colorways)
-        with self.ledger.transaction() as session:
+        place = current_place()
+        with span("record job"), self.ledger.transaction() as session:
             room = room_to_fill(session, account, self.quotas)
             if stored is None:
                 image = find_image_to_use(session, account, wanted.image_id)
             else:
                 image = stored.recorded(session, account, now=now)
             room.require_space(session)
-            job = record_job(session, account, image, wanted, keep_for=self.keep_jobs_for, now=now)
+            job = record_job(
+                session,
+                account,
+                image,
+                wanted,
+                keep_for=self.keep_jobs_for,
+                now=now,
+                traceparent=None if place is None else place.traceparent,
+            )
             room.require(len(job.nudges))
             if once is not None:
                 complete(session, once, job.id)
@@ -216,8 +227,9 @@ class Intake:
             priority=wanted.priority,
         )
         self.metrics.reuse_hits.inc(job.cached)
-        if not job.nudges:
-            log.info("job_finished", job=job.id, status=JobStatus.COMPLETED, overall_seconds=0.0)
+        self.metrics.colorways.labels(Status.COMPLETED).inc(job.cached)
+        if job.end is not None:
+            self.metrics.job_ended(job.end)
 
     def _require_room(
         self, session: Session, account: UUID, colorways: int, *, more: int = 0
@@ -234,6 +246,7 @@ class Intake:
         except Exception as error:  # what came before is what the caller must learn of
             log.warning("a reservation stays until it expires", reason=str(error))
 
+    @span("store source")
     def _store(self, account: UUID, upload: Upload, *, colorways: int) -> _Stored:
         """Store the picture, unless it is there, for a job of so many colorways.
 

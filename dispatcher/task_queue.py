@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -24,6 +25,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from colorway.errors import TryLater
 from colorway.job import Priority
 from colorway.render_task import Nudge
+from colorway.telemetry.trace_context import TraceContext
+from colorway.telemetry.traces import Step, span
 from dispatcher.settings import Settings
 
 RENDER_ROUTE = "/internal/tasks/render"
@@ -46,6 +49,7 @@ _RECONNECT = [("grpc.initial_reconnect_backoff_ms", 200), ("grpc.max_reconnect_b
 class _Call:
     url: str
     body: bytes
+    place: TraceContext | None
 
 
 class TaskQueue:
@@ -58,15 +62,17 @@ class TaskQueue:
 
     def put(self, nudge: Nudge) -> None:
         """Hand over one render task; TryLater if the queue does not take it."""
-        call = _Call(self._settings.worker_url + RENDER_ROUTE, nudge.task.to_json())
-        self._create(nudge.priority, nudge.name(), call, audience=self._settings.worker_url)
+        with _handing_over(nudge) as step:
+            call = _Call(self._settings.worker_url + RENDER_ROUTE, nudge.task.to_json(), step.place)
+            self._create(nudge.priority, nudge.name(), call, audience=self._settings.worker_url)
 
     def put_delivery(self, job: UUID, priority: Priority, *, first: Nudge) -> None:
         """Ask for a call to our own deliver route, for what is left from this nudge on."""
         name = hashlib.sha256(f"deliver:{first.name()}".encode()).hexdigest()
         body = json.dumps({"v": 1, "job": str(job)}).encode()
-        call = _Call(self._settings.dispatcher_url + DELIVER_ROUTE, body)
-        self._create(priority, name, call, audience=self._settings.dispatcher_url)
+        with _handing_over(first) as step:
+            call = _Call(self._settings.dispatcher_url + DELIVER_ROUTE, body, step.place)
+            self._create(priority, name, call, audience=self._settings.dispatcher_url)
 
     def knows(self, nudge: Nudge) -> bool:
         """Whether the queue still has this task; TryLater if it cannot be asked."""
@@ -94,7 +100,7 @@ class TaskQueue:
             http_request=HttpRequest(
                 url=call.url,
                 http_method=HttpMethod.POST,
-                headers={"Content-Type": "application/json"},
+                headers=_headers(call),
                 body=call.body,
                 oidc_token=OidcToken(
                     service_account_email=self._settings.task_caller, audience=audience
@@ -125,6 +131,16 @@ class TaskQueue:
             if self._made is None:
                 self._made = _connect(self._settings.cloud_tasks_emulator_host)
             return self._made
+
+
+def _handing_over(nudge: Nudge) -> AbstractContextManager[Step]:
+    """A span of the job's own trace, whoever hands over and however late."""
+    return span("hand over task", parent=TraceContext.parse(nudge.traceparent), kind="PRODUCER")
+
+
+def _headers(call: _Call) -> dict[str, str]:
+    headers = {"Content-Type": "application/json"}
+    return headers if call.place is None else headers | {"traceparent": call.place.traceparent}
 
 
 def _connect(emulator: str | None) -> CloudTasksClient:

@@ -13,6 +13,7 @@ from colorway.oidc import CallerCheck
 from colorway.telemetry.metrics import RenderMetrics
 from palette_worker.heartbeat import Heartbeat, utc_now
 from palette_worker.rendering import Limits
+from palette_worker.request_log import log_requests
 from palette_worker.routes import show_errors, worker_routes
 from palette_worker.settings import Settings
 from palette_worker.slots import RenderSlots
@@ -31,7 +32,9 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     metrics = RenderMetrics()
     ledger = Ledger(settings.database_url, pool_size=settings.threads + 2)  # + heartbeat, + drain
     store = store or open_store(settings)
-    heartbeat = Heartbeat(ledger, lease_for=settings.lease_for, every=settings.heartbeat_every)
+    heartbeat = Heartbeat(
+        ledger, metrics, lease_for=settings.lease_for, every=settings.heartbeat_every
+    )
     draining = threading.Event()
     bench = Bench(
         ledger=ledger,
@@ -65,6 +68,7 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_TASK_BYTES
     app.extensions["bench"] = bench
+    log_requests(app, metrics)
     show_errors(app)
     app.register_blueprint(worker_routes(bench, callers))
     return app

@@ -11,6 +11,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import Enum
+from time import perf_counter
 from typing import Any
 
 import structlog
@@ -21,10 +22,11 @@ from colorway.ledger import lease
 from colorway.ledger.lapse import Lapse
 from colorway.ledger.lease import Claim
 from colorway.ledger.orders import Order, order_of
-from colorway.ledger.progress import JobEnd
 from colorway.ledger.reuse import reuse
-from colorway.lifecycle import Status, is_last_try
+from colorway.lifecycle import Status
 from colorway.render_task import RenderTask
+from colorway.telemetry.traces import span
+from palette_worker.counts import count_end, count_given_back
 from palette_worker.heartbeat import Debt
 from palette_worker.slots import Slot, weight_of
 from palette_worker.steps import Bench, Steps, check_draining
@@ -85,7 +87,7 @@ def _attempt(task: RenderTask, bench: Bench) -> Outcome:
         _room_for(order, bench) as slot,
     ):
         check_draining(bench)
-        with bench.ledger.transaction() as session:
+        with span("claim"), bench.ledger.transaction() as session:
             claimed = lease.claim(session, task, now=bench.now(), lease_for=bench.lease_for)
         if isinstance(claimed, Claim):
             return _carry_out(claimed, order, slot, bench, until=until)
@@ -100,7 +102,7 @@ def _reuse(task: RenderTask, order: Order, bench: Bench) -> bool:
         return False
     log.info("picture reused", job=str(order.job), colorway=str(task.colorway), key=order.key)
     bench.metrics.reuse_hits.inc()
-    _count(bench, Status.COMPLETED, reused.job_end)
+    count_end(bench.metrics, Status.COMPLETED, reused.job_end)
     return True
 
 
@@ -117,7 +119,7 @@ def _room_for(order: Order, bench: Bench) -> AbstractContextManager[Slot]:
 
 
 def _carry_out(claim: Claim, order: Order, slot: Slot, bench: Bench, *, until: datetime) -> Outcome:
-    began = bench.now()
+    began, since = bench.now(), perf_counter()
     try:
         if claim.alone and not order.alone:  # it lost a worker since we looked
             raise TryLater("this worker has others at work beside it", retry_after=1)
@@ -138,16 +140,16 @@ def _carry_out(claim: Claim, order: Order, slot: Slot, bench: Bench, *, until: d
         facts = _error("internal", "the attempt broke on our side", None, claim)
         _give_back(claim, facts, bench, counts=True)
         raise
-    took = (bench.now() - began).total_seconds()
+    took = perf_counter() - since
     log.info("attempt ends", step="process_palette", phase="END", seconds=took)
-    _count(bench, Status.COMPLETED, end)
+    count_end(bench.metrics, Status.COMPLETED, end)
     return Outcome.COMPLETED
 
 
 def _why_not(task: RenderTask, lapse: Lapse | None, bench: Bench) -> Outcome:
     """Return why nothing was claimed: it is over, or another attempt was quicker."""
     if lapse is not None:
-        _count(bench, lapse.status, lapse.job_end)
+        count_end(bench.metrics, lapse.status, lapse.job_end)
         return Outcome.OVER
     with bench.ledger.reading() as session:
         order = order_of(session, task)
@@ -171,7 +173,7 @@ def _fail(claim: Claim, error: Hopeless, bench: Bench) -> Outcome:
         bench.heartbeat.owe(Debt(claim, facts, counts=False))  # the next attempt finds it out again
         raise
     log.warning("colorway failed", **facts)
-    _count(bench, Status.FAILED, end)
+    count_end(bench.metrics, Status.FAILED, end)
     return Outcome.FAILED
 
 
@@ -188,22 +190,7 @@ def _give_back(claim: Claim, facts: dict[str, Any], bench: Bench, *, counts: boo
         bench.heartbeat.owe(Debt(claim, facts, counts))
         return
     log.warning("given back", **facts)
-    if counts and is_last_try(claim.tries + 1):
-        _count(bench, Status.FAILED, end)
-    elif end is not None:  # its job stops at failures, and had one meanwhile
-        _count(bench, Status.CANCELLED, end)
-
-
-def _count(bench: Bench, status: Status, end: JobEnd | None) -> None:
-    bench.metrics.colorways.labels(status).inc()
-    if end is not None:
-        bench.metrics.jobs.labels(end.progress.status).inc()
-        log.info(
-            "job_finished",
-            job=str(end.job),
-            status=end.progress.status,
-            overall_seconds=end.overall.total_seconds(),
-        )
+    count_given_back(bench.metrics, claim, end, counts=counts)
 
 
 def _error(code: str, detail: str, phase: str | None, claim: Claim) -> dict[str, Any]:

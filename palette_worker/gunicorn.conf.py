@@ -11,6 +11,9 @@ import threading
 import time
 from contextlib import suppress
 
+from colorway.telemetry.processes import forget_metrics, share_metrics
+from colorway.telemetry.traces import flush_traces, stop_traces
+
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8001')}"
 worker_class = "gthread"
 workers = 1
@@ -54,6 +57,7 @@ def post_worker_init(worker):
         bench.draining.wait()
         time.sleep(max(0, graceful_timeout - 1))
         bench.heartbeat.give_back_all()
+        flush_traces()
 
     def drain(signum, frame):
         bench.draining.set()
@@ -61,3 +65,18 @@ def post_worker_init(worker):
 
     threading.Thread(target=give_back_at_the_end, name="drain", daemon=True).start()
     signal.signal(signal.SIGTERM, drain)
+
+
+def worker_exit(server, worker):
+    """Send the last spans where there is time to."""
+    stop_traces()
+
+
+def on_starting(server):
+    """Before any process is forked: a later one goes on with what an earlier one has counted."""
+    share_metrics()
+
+
+def on_exit(server):
+    """Remove what they shared."""
+    forget_metrics()

@@ -20,6 +20,8 @@ from colorway.errors import LeaseLost, TryLater
 from colorway.ledger import lease
 from colorway.ledger.connection import Ledger
 from colorway.ledger.lease import Claim
+from colorway.telemetry.metrics import RenderMetrics
+from palette_worker.counts import count_given_back
 
 log = structlog.get_logger()
 
@@ -62,12 +64,14 @@ class Heartbeat:
     def __init__(
         self,
         ledger: Ledger,
+        metrics: RenderMetrics,
         *,
         lease_for: timedelta,
         every: timedelta,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._ledger = ledger
+        self._metrics = metrics
         self._lease_for = lease_for
         self._every = every
         self._now = now
@@ -143,11 +147,12 @@ class Heartbeat:
         claim, error, counts = debt.claim, debt.error, debt.counts
         try:
             with self._ledger.transaction() as session:
-                lease.give_back(session, claim, error, counts=counts, now=self._now())
+                end = lease.give_back(session, claim, error, counts=counts, now=self._now())
         except LeaseLost as lost:  # finished meanwhile, or taken over
             log.info("not given back", colorway=claim.colorway, reason=str(lost))
         else:
             log.warning("given back", colorway=claim.colorway, **error)
+            count_given_back(self._metrics, claim, end, counts=counts)
 
     def _now_held(self) -> list[Held]:
         with self._guard:

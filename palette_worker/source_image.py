@@ -12,6 +12,7 @@ from colorway.errors import Hopeless, NotFound, TryLater
 from colorway.image_store import ImageStore
 from colorway.ledger.orders import SourceRef
 from colorway.telemetry.metrics import RenderMetrics
+from colorway.telemetry.traces import span
 from palette_worker.rendering import Limits, Source, decode
 
 
@@ -56,9 +57,10 @@ class SourceImages:
             del future
 
     def _load(self, wanted: SourceRef) -> Source:
-        with self._metrics.fetch.time():
+        with span("read source"), self._metrics.fetch.time():
             body = self._sound_bytes(wanted)
-        source = decode(body, self._limits)
+        with span("decode"):
+            source = decode(body, self._limits)
         self._metrics.source_decodes.inc()
         return source
 

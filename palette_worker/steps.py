@@ -25,15 +25,16 @@ from structlog.contextvars import bound_contextvars
 from colorway.errors import LeaseLost, TryLater
 from colorway.image_keys import rendition_key, thumbnail_key
 from colorway.image_store import ImageStore
+from colorway.job import JobEnd
 from colorway.ledger import lease
 from colorway.ledger.connection import Ledger
 from colorway.ledger.images import note_frames, note_hashes
 from colorway.ledger.lease import Timings
 from colorway.ledger.orders import Order
-from colorway.ledger.progress import JobEnd
 from colorway.ledger.renditions import StoredRendition, record_rendition
 from colorway.perceptual_hashes import PerceptualHashes
 from colorway.telemetry.metrics import RenderMetrics
+from colorway.telemetry.traces import span
 from palette_worker.heartbeat import Heartbeat, Held
 from palette_worker.patience import MustStop, patiently
 from palette_worker.rendering import Rendition, Source, render
@@ -97,6 +98,7 @@ class Steps:
         self._encode_s = 0.0
         self._upload_s = 0.0
 
+    @span("fetch")
     def fetch(self) -> Source:
         """Return the decoded source.
 
@@ -114,6 +116,7 @@ class Steps:
         self._frames = source.frames
         return source
 
+    @span("render")
     def render(self, source: Source) -> Rendition:
         order = self._order
         with self._turn(self._bench.renders):
@@ -125,6 +128,7 @@ class Steps:
         self._bench.metrics.render.observe(self._render_s + self._encode_s)
         return rendition
 
+    @span("upload")
     def store(self, rendition: Rendition) -> StoredRendition:
         """Store picture and thumbnail; leave neither behind if that goes wrong.
 
@@ -160,6 +164,7 @@ class Steps:
         self._bench.metrics.upload.observe(self._upload_s)
         return stored
 
+    @span("finish")
     def finish(self, stored: StoredRendition) -> JobEnd | None:
         """Complete the colorway with the picture that counts: this one, or an equal earlier one.
 

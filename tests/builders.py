@@ -13,11 +13,10 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from colorway.image_keys import source_key
-from colorway.job import JobRequest, PaletteOrder
+from colorway.job import JobEnd, JobRequest, PaletteOrder
 from colorway.ledger.accounts import open_account
 from colorway.ledger.images import SourceFacts, record_image
 from colorway.ledger.lease import Claim, Timings, claim, finish
-from colorway.ledger.progress import JobEnd
 from colorway.ledger.renditions import StoredRendition, record_rendition
 from colorway.ledger.submission import record_job
 from colorway.ledger.tables import Record, colorways, images, jobs

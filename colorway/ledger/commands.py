@@ -25,10 +25,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from colorway.errors import Flaw, Gone, InvalidRequest
+from colorway.job import JobEnd
 from colorway.ledger import outbox
 from colorway.ledger.images import clear_deaths
 from colorway.ledger.lapse import STOPPED
-from colorway.ledger.progress import JobEnd, end_of, find_job_to_write
+from colorway.ledger.progress import end_of, find_job_to_write
 from colorway.ledger.tables import UtcDateTime, colorways, jobs
 from colorway.lifecycle import Status
 from colorway.palette import is_key

@@ -16,9 +16,10 @@ from uuid import UUID
 from sqlalchemy import bindparam, case, exists, literal, or_, select, update
 from sqlalchemy.orm import Session
 
+from colorway.job import JobEnd
 from colorway.ledger import outbox
 from colorway.ledger.images import count_death
-from colorway.ledger.progress import JobEnd, lock_job_of, some_moved
+from colorway.ledger.progress import lock_job_of, some_moved
 from colorway.ledger.tables import Record, UtcDateTime, colorways, images, jobs
 from colorway.lifecycle import MAX_DEATHS, MAX_TRIES, Status
 from colorway.render_task import RenderTask

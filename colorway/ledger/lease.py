@@ -18,9 +18,10 @@ from sqlalchemy import CursorResult, Update, and_, bindparam, func, or_, update
 from sqlalchemy.orm import Session
 
 from colorway.errors import LeaseLost
+from colorway.job import JobEnd
 from colorway.ledger.images import clear_deaths
 from colorway.ledger.lapse import Lapse, condemn, end_expired, stop_pending
-from colorway.ledger.progress import JobEnd, lock_job_of, one_claimed, some_moved
+from colorway.ledger.progress import lock_job_of, one_claimed, some_moved
 from colorway.ledger.tables import UtcDateTime, colorways
 from colorway.lifecycle import MAX_DEATHS, Status, is_last_try
 from colorway.render_task import RenderTask

@@ -51,19 +51,19 @@ ANNOUNCE = insert(outbox).from_select(
     _COLUMNS, _ENTRY.where(colorways.c.id.in_(bindparam("colorways", expanding=True)))
 )
 
-_NUDGE = (outbox.c.colorway_id, outbox.c.epoch, outbox.c.nudge, outbox.c.priority)
+_NUDGE = select(
+    outbox.c.colorway_id, outbox.c.epoch, outbox.c.nudge, outbox.c.priority, jobs.c.traceparent
+).select_from(outbox.join(jobs, outbox.c.job_id == jobs.c.id))
 
 OF_JOB = (
-    select(*_NUDGE)
-    .where(outbox.c.job_id == bindparam("job"))
+    _NUDGE.where(outbox.c.job_id == bindparam("job"))
     .order_by(outbox.c.colorway_id)
     .limit(bindparam("most"))
 )
 
 SILENT = (
-    select(*_NUDGE)
     # a first delivery is its POST's business for a while; a later one is nobody's but ours
-    .where(or_(outbox.c.created_at < bindparam("before"), outbox.c.nudge > 0))
+    _NUDGE.where(or_(outbox.c.created_at < bindparam("before"), outbox.c.nudge > 0))
     .order_by(outbox.c.created_at)
     .limit(bindparam("most"))
 )
@@ -85,7 +85,9 @@ FORGET_JOB = delete(outbox).where(outbox.c.job_id == bindparam("job"))
 
 # Pending, nothing in the outbox: the queue should have a task for it. Does it?
 WAITING = (
-    select(colorways.c.id, colorways.c.epoch, colorways.c.nudge, jobs.c.priority)
+    select(
+        colorways.c.id, colorways.c.epoch, colorways.c.nudge, jobs.c.priority, jobs.c.traceparent
+    )
     .select_from(
         colorways.join(jobs, colorways.c.job_id == jobs.c.id).outerjoin(
             outbox, outbox.c.colorway_id == colorways.c.id
@@ -184,5 +186,5 @@ def _lock_order(nudge: Nudge) -> tuple[UUID, int, int]:
 
 
 def _nudge(row: Record) -> Nudge:
-    colorway, epoch, number, priority = row
-    return Nudge(RenderTask(colorway, epoch), number, Priority(priority))
+    colorway, epoch, number, priority, traceparent = row
+    return Nudge(RenderTask(colorway, epoch), number, Priority(priority), traceparent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,17 +11,8 @@ from sqlalchemy import Select, bindparam, case, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from colorway.errors import NotFound
-from colorway.job import JobProgress
+from colorway.job import JobEnd, JobProgress
 from colorway.ledger.tables import Record, UtcDateTime, colorways, images, jobs, renditions
-
-
-@dataclass(frozen=True, slots=True)
-class JobEnd:
-    """A job that has just ended, by the write that made it so."""
-
-    job: UUID
-    progress: JobProgress
-    overall: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from colorway.ledger.progress import JobEnd, lock_job_of, some_moved
+from colorway.job import JobEnd
+from colorway.ledger.progress import lock_job_of, some_moved
 from colorway.ledger.tables import UtcDateTime, colorways, renditions
 from colorway.lifecycle import Status
 from colorway.render_task import RenderTask

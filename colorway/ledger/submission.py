@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from colorway.fingerprint import ENGINE_VERSION, fingerprint, options_digest
-from colorway.job import JobRequest
+from colorway.job import JobEnd, JobProgress, JobRequest
 from colorway.ledger import outbox
 from colorway.ledger.reuse import renditions_to_use
 from colorway.ledger.tables import Record, colorways, jobs
@@ -34,6 +34,7 @@ class RecordedJob:
     id: UUID
     nudges: Sequence[Nudge]
     cached: int
+    end: JobEnd | None
 
 
 def record_job(
@@ -44,6 +45,7 @@ def record_job(
     *,
     keep_for: timedelta,
     now: datetime,
+    traceparent: str | None = None,
 ) -> RecordedJob:
     """Record the whole job: colorways completed where their pictures may be reused, else pending.
 
@@ -67,7 +69,7 @@ def record_job(
         for position, (order, print_) in enumerate(zip(wanted.palettes, fingerprints, strict=True))
     ]
     nudges = [
-        Nudge(RenderTask(row["id"], epoch=0), number=0, priority=wanted.priority)
+        Nudge(RenderTask(row["id"], epoch=0), 0, wanted.priority, traceparent)
         for row in rows
         if row["status"] is Status.PENDING
     ]
@@ -91,12 +93,26 @@ def record_job(
             "created_at": now,
             "finished_at": None if nudges else now,
             "expires_at": now + keep_for,
+            "traceparent": traceparent,
         },
     )
     session.execute(RECORD_COLORWAYS, [row | {"job_id": job} for row in rows])
     if nudges:
         outbox.announce_job(session, job, now=now)
-    return RecordedJob(job, nudges, cached)
+    return RecordedJob(job, nudges, cached, None if nudges else _end(job, cached))
+
+
+def _end(job: UUID, cached: int) -> JobEnd:
+    progress = JobProgress(
+        total=cached,
+        processing=0,
+        completed=cached,
+        failed=0,
+        cancelled=0,
+        was_started=False,
+        was_cancelled=False,
+    )
+    return JobEnd(job, progress, timedelta(0))
 
 
 def _state(rendition: UUID | None, *, now: datetime) -> dict[str, Any]:

@@ -214,6 +214,8 @@ class Job(Row):
     finished_at: Mapped[datetime | None]
     cancelled_at: Mapped[datetime | None]  # when the client asked; on_error: stop leaves it empty
     expires_at: Mapped[datetime]
+    # the span of its request, for its tasks to belong to, however late they are delivered
+    traceparent: Mapped[str | None]
 
 
 class Rendition(Row):

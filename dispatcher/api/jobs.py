@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-import structlog
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import ETags
 
@@ -38,8 +37,6 @@ from dispatcher.api.waiting import Waiting, wait_preferred
 from dispatcher.estimates import estimate
 from dispatcher.intake import Intake
 from dispatcher.spool import Upload
-
-log = structlog.get_logger()
 
 _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
 
@@ -94,12 +91,7 @@ def job_routes(
         with ledger.transaction() as session:
             end = cancel_job(session, account, job, now=clock())
         if end is not None:
-            log.info(
-                "job_finished",
-                job=str(end.job),
-                status=end.progress.status,
-                overall_seconds=end.overall.total_seconds(),
-            )
+            intake.metrics.job_ended(end)
         return _job_answer(account, job)
 
     @routes.post("/<uuid:job>/retry")

@@ -11,9 +11,9 @@ from flask import Blueprint, Response, jsonify, request
 
 from colorway.errors import Malformed
 from colorway.ledger.connection import Ledger
-from colorway.ledger.queue_stats import QueueStats, queue_stats
+from colorway.ledger.queue_stats import queue_stats
 from colorway.oidc import CallerCheck
-from colorway.telemetry.metrics import RequestMetrics
+from colorway.telemetry.metrics import RequestMetrics, ledger_facts
 from dispatcher.api.authentication import caller_of
 from dispatcher.api.bodies import HealthBody, ReadyBody
 from dispatcher.api.calls import json_answer
@@ -46,8 +46,9 @@ def upkeep_routes(
     def show_metrics() -> Response:
         caller_of(ledger, request, "admin")
         with ledger.reading() as session:  # facts of the ledger, and not of this process
-            _show_queue(metrics, queue_stats(session, now=datetime.now(UTC)))
-        return Response(metrics.exposition(), content_type=metrics.media_type)
+            stats = queue_stats(session, now=datetime.now(UTC))
+        facts = ledger_facts(stats.depth, stats.oldest_pending, stats.drift)
+        return Response(metrics.exposition(facts), content_type=metrics.media_type)
 
     @routes.post("/internal/deliver")
     def deliver() -> Response:
@@ -66,14 +67,6 @@ def upkeep_routes(
         return jsonify(asdict(cleanup.clean_up(now=datetime.now(UTC))))
 
     return routes
-
-
-def _show_queue(metrics: RequestMetrics, stats: QueueStats) -> None:
-    for priority, depth in stats.depth.items():
-        metrics.queue_depth.labels(priority).set(depth)
-    waits = stats.oldest_pending
-    metrics.oldest_pending.set(waits.total_seconds() if waits else 0)
-    metrics.drift.set(stats.drift or 0)
 
 
 def _job_named(body: bytes) -> UUID:

@@ -49,11 +49,13 @@ class Reconciler:
         patience = self.settings
         return self._do(
             {
-                "expired_leases": lambda: lapses.take_back_expired(self.ledger, now=now),
-                "given_up": lambda: lapses.give_up(
-                    self.ledger, before=now - patience.give_up_after, now=now
+                "expired_leases": lambda: lapses.take_back_expired(
+                    self.ledger, self.metrics, now=now
                 ),
-                "condemned": lambda: lapses.condemn_sources(self.ledger, now=now),
+                "given_up": lambda: lapses.give_up(
+                    self.ledger, self.metrics, before=now - patience.give_up_after, now=now
+                ),
+                "condemned": lambda: lapses.condemn_sources(self.ledger, self.metrics, now=now),
                 "wrong_counters": lambda: proofs.prove_counters(self.ledger, now=now),
                 "lost_pictures": lambda: proofs.prove_pictures(
                     self.ledger,

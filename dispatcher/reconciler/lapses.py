@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from colorway.ledger import lapse
 from colorway.ledger.connection import Ledger
 from colorway.ledger.lapse import Lapse
+from colorway.lifecycle import Status
+from colorway.telemetry.metrics import RequestMetrics
 
 log = structlog.get_logger()
 
@@ -21,31 +23,31 @@ MOST = 500
 Write = Callable[[Session], Lapse | None]
 
 
-def take_back_expired(ledger: Ledger, *, now: datetime) -> int:
+def take_back_expired(ledger: Ledger, metrics: RequestMetrics, *, now: datetime) -> int:
     """Take back every lease that ran out; return how many."""
     with ledger.reading() as session:
         expired = lapse.expired(session, now=now, most=MOST)
     writes = (partial(lapse.take_back, colorway=colorway, now=now) for colorway in expired)
-    return _written(ledger, "lease expired", writes)
+    return _written(ledger, metrics, "lease expired", writes)
 
 
-def give_up(ledger: Ledger, *, before: datetime, now: datetime) -> int:
+def give_up(ledger: Ledger, metrics: RequestMetrics, *, before: datetime, now: datetime) -> int:
     """Fail whatever was opened before this and has not ended; return how many."""
     with ledger.reading() as session:
         late = lapse.open_for_too_long(session, before=before, most=MOST)
     writes = (partial(lapse.give_up, colorway=c, before=before, now=now) for c in late)
-    return _written(ledger, "given up", writes)
+    return _written(ledger, metrics, "given up", writes)
 
 
-def condemn_sources(ledger: Ledger, *, now: datetime) -> int:
+def condemn_sources(ledger: Ledger, metrics: RequestMetrics, *, now: datetime) -> int:
     """Fail what is pending of sources that kill workers; return how many colorways."""
     with ledger.reading() as session:
         condemned = lapse.condemned(session, most=MOST)
     writes = (partial(lapse.condemn, task=task, now=now) for task in condemned)
-    return _written(ledger, "source kills workers", writes)
+    return _written(ledger, metrics, "source kills workers", writes)
 
 
-def _written(ledger: Ledger, what: str, writes: Iterable[Write]) -> int:
+def _written(ledger: Ledger, metrics: RequestMetrics, what: str, writes: Iterable[Write]) -> int:
     """Make these writes, each in a transaction of its own; return how many found their row."""
     count = 0
     for write in writes:
@@ -55,11 +57,8 @@ def _written(ledger: Ledger, what: str, writes: Iterable[Write]) -> int:
             continue  # renewed, finished or taken since we looked
         count += 1
         log.warning(what, colorway=lapsed.colorway, job=lapsed.job, status=lapsed.status)
+        if lapsed.status is Status.FAILED:
+            metrics.colorways.labels(lapsed.status).inc()
         if lapsed.job_end is not None:
-            log.info(
-                "job_finished",
-                job=lapsed.job,
-                status=lapsed.job_end.progress.status,
-                overall_seconds=lapsed.job_end.overall.total_seconds(),
-            )
+            metrics.job_ended(lapsed.job_end)
     return count

@@ -37,7 +37,7 @@ def test_a_line_is_a_sentence_plus_facts(lines):
     (line,) = lines()
     assert line["severity"] == "INFO"
     assert line["message"] == "colorway completed"
-    assert line["service"] == "dispatcher"
+    assert line["logging.googleapis.com/labels"] == {"service": "dispatcher"}
     assert (line["job"], line["seconds"]) == (str(UUID(int=1)), 1.2)
     assert datetime.fromisoformat(line["time"]).tzinfo == UTC
 

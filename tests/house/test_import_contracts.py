@@ -103,6 +103,18 @@ PLANTED = [
         "palette_worker.routes -> jwt",
     ),
     (
+        "dispatcher/task_queue.py",
+        "import opentelemetry.trace",
+        "OpenTelemetry is known in one place, which nothing imports at start",
+        "dispatcher.task_queue -> opentelemetry",
+    ),
+    (
+        "colorway/telemetry/traces.py",
+        "import colorway.telemetry.logs",
+        "Inside telemetry, imports point down",
+        "colorway.telemetry.traces -> colorway.telemetry.logs",
+    ),
+    (
         "colorway/settings.py",
         "import flask",
         "colorway knows no web framework",

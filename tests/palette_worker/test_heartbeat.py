@@ -11,6 +11,7 @@ from colorway.errors import LeaseLost, TryLater
 from colorway.ledger import lapse
 from colorway.ledger.connection import Ledger
 from colorway.lifecycle import Status
+from colorway.telemetry.metrics import RenderMetrics
 from palette_worker.heartbeat import Heartbeat
 from tests.builders import MINUTE, NOON, a_claim, a_job, counts_of, finish_it
 from tests.fakes import BreakingLedger
@@ -90,7 +91,7 @@ def test_a_lease_that_cannot_be_renewed_is_lost(bench, heartbeat, clock):
 
 def test_a_ledger_that_is_away_for_a_beat_loses_nothing(sqlite_ledger, clock):
     ledger = BreakingLedger(str(sqlite_ledger.engine.url))
-    heartbeat = Heartbeat(ledger, lease_for=MINUTE, every=A_WHILE, now=clock)
+    heartbeat = Heartbeat(ledger, RenderMetrics(), lease_for=MINUTE, every=A_WHILE, now=clock)
     with ledger.transaction() as session:
         _, [task] = a_job(session)
         claim = a_claim(session, task)
@@ -120,7 +121,9 @@ def test_it_beats_by_itself_and_goes_on_after_a_bug(sqlite_ledger):
             raise ValueError("a clock that stumbles")
         return NOON
 
-    heartbeat = Heartbeat(sqlite_ledger, lease_for=MINUTE, every=timedelta(milliseconds=1), now=now)
+    heartbeat = Heartbeat(
+        sqlite_ledger, RenderMetrics(), lease_for=MINUTE, every=timedelta(milliseconds=1), now=now
+    )
     heartbeat.start()
 
     assert third.wait(SOON)
@@ -167,7 +170,7 @@ def test_what_was_finished_meanwhile_stays_finished(bench, heartbeat):
 
 def test_a_ledger_that_is_away_leaves_everything_to_its_lease(sqlite_ledger, tmp_path, clock):
     nowhere = Ledger(f"sqlite:///{tmp_path}/missing/ledger.db")
-    heartbeat = Heartbeat(nowhere, lease_for=MINUTE, every=A_WHILE, now=clock)
+    heartbeat = Heartbeat(nowhere, RenderMetrics(), lease_for=MINUTE, every=A_WHILE, now=clock)
     with sqlite_ledger.transaction() as session:
         _, [task] = a_job(session)
         claim = a_claim(session, task)

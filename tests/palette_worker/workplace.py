@@ -48,7 +48,7 @@ def a_bench(ledger: Ledger, store: ImageStore, clock: Clock, **matters: Any) -> 
         "slots": RenderSlots(ROOM),
         "renders": threading.BoundedSemaphore(2),
         "uploads": threading.BoundedSemaphore(2),
-        "heartbeat": Heartbeat(ledger, lease_for=MINUTE, every=MINUTE / 4, now=clock),
+        "heartbeat": Heartbeat(ledger, metrics, lease_for=MINUTE, every=MINUTE / 4, now=clock),
         "metrics": metrics,
         "draining": threading.Event(),
         "pause": lambda seconds: None,

@@ -19,12 +19,12 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from colorway.errors import Conflict, LeaseLost
+from colorway.job import JobEnd
 from colorway.ledger import lapse, lease, outbox, repairs
 from colorway.ledger.connection import Ledger
 from colorway.ledger.idempotency import Reservation, complete
 from colorway.ledger.lapse import Lapse
 from colorway.ledger.lease import Claim
-from colorway.ledger.progress import JobEnd
 from colorway.ledger.renditions import record_rendition
 from colorway.ledger.submission import record_job
 from colorway.ledger.tables import Record, Row, colorways, jobs

@@ -9,12 +9,13 @@ from threading import Barrier
 from uuid_utils.compat import uuid7
 
 from colorway.errors import LeaseLost
+from colorway.job import JobEnd
 from colorway.ledger.commands import cancel_job
 from colorway.ledger.images import SourceFacts, record_image
 from colorway.ledger.lapse import Lapse, take_back
 from colorway.ledger.lease import Claim, claim, fail
 from colorway.ledger.outbox import replace_lost, told, undelivered
-from colorway.ledger.progress import JobEnd, progress_of
+from colorway.ledger.progress import progress_of
 from colorway.ledger.renditions import record_rendition
 from colorway.ledger.tables import colorways, jobs
 from colorway.lifecycle import Status
