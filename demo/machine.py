@@ -71,6 +71,8 @@ class Machine:
         self.queue_file = self.data / "queue.db"
         self.logs = self.data / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
+        self.temporary = self.data / "tmp"
+        self.temporary.mkdir(exist_ok=True)
         self.api_key = self._prepare()
         environment = self._environment() | dict(settings or {})
         queue, threads = self._queue_command(slots), sum(slots.values()) + _SPARE_THREADS
@@ -144,6 +146,7 @@ class Machine:
         return dict(os.environ) | {
             "PYTHONPATH": str(HOUSE),
             "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(self.temporary),
             "HOST": "127.0.0.1",
             "DATABASE_URL": self.database_url,
             "IMAGE_STORE": (self.data / "pictures").as_uri(),

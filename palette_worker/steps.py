@@ -291,6 +291,7 @@ def check_draining(bench: Bench) -> None:
         raise MustStop("this worker is stopping", retry_after=1, code="worker-stopped")
 
 
+@span("hash")
 def _hashes_of(source: Source) -> PerceptualHashes | None:
     """Return what the source looks like; None where another attempt is about it, or that broke."""
     try:

@@ -38,6 +38,7 @@ STEPS = {
     ("palette_worker", "read source", "fetch"),
     ("palette_worker", "decode", "fetch"),
     ("palette_worker", "render", RENDER),
+    ("palette_worker", "hash", "render"),
     ("palette_worker", "upload", RENDER),
     ("palette_worker", "finish", RENDER),
 }

@@ -1,8 +1,9 @@
-"""What operators see: lines that Cloud Logging reads, without secrets, and metrics."""
+"""What operators see: lines that Cloud Logging reads, without secrets."""
 
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -14,7 +15,10 @@ import pytest
 import structlog
 
 from colorway.telemetry.logs import configure_logging
-from colorway.telemetry.metrics import RenderMetrics, RequestMetrics
+from colorway.telemetry.trace_context import TraceContext
+from colorway.telemetry.traces import span
+
+HERE = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", is_sampled=True)
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -23,11 +27,15 @@ Lines = Callable[[], list[dict[str, Any]]]
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     """Log as a service does, and return what it has written so far."""
     before, written = structlog.get_config(), StringIO()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     monkeypatch.setattr(sys, "stdout", written)
-    configure_logging("dispatcher", "INFO")
+    configure_logging("dispatcher", "INFO", project="a-project")
     yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
     structlog.configure(**before)
     structlog.contextvars.clear_contextvars()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def test_a_line_is_a_sentence_plus_facts(lines):
@@ -79,23 +87,23 @@ def test_a_line_break_in_a_fact_makes_no_second_line(lines):
     assert len(lines()) == 1
 
 
-def test_metrics_are_of_one_application_alone():
-    first, second = RequestMetrics(), RequestMetrics()
+def test_a_line_says_where_in_which_trace_it_was_written(lines):
+    with span("render", parent=HERE):
+        structlog.get_logger().info("said")
+    structlog.get_logger().info("said elsewhere")
 
-    first.delivered.inc(2)
+    inside, outside = lines()
+    assert inside["logging.googleapis.com/trace"] == f"projects/a-project/traces/{HERE.trace_id}"
+    assert inside["logging.googleapis.com/spanId"] == HERE.span_id
+    assert inside["logging.googleapis.com/trace_sampled"] is True
+    assert not any(field.endswith(("trace", "spanId", "trace_sampled")) for field in outside)
 
-    assert b"tasks_delivered_total 2.0" in first.exposition()
-    assert b"tasks_delivered_total 0.0" in second.exposition()
 
+def test_what_a_library_warns_of_is_a_line_like_any_other(lines):
+    logging.getLogger("some.library").warning("it takes %d seconds", 7)
+    logging.getLogger("some.library").info("too much")
 
-def test_the_workers_metrics_have_the_names_that_alerts_use():
-    said = RenderMetrics().exposition().decode()
-
-    for name in (
-        "palette_render_seconds",
-        "palette_upload_seconds",
-        "source_fetch_seconds",
-        "source_decodes_total",
-        "colorway_attempts_total",
-    ):
-        assert f"# HELP {name.removesuffix('_total')}" in said
+    (line,) = lines()
+    assert (line["severity"], line["message"]) == ("WARNING", "it takes 7 seconds")
+    assert line["logger"] == "some.library"
+    assert line["logging.googleapis.com/labels"] == {"service": "dispatcher"}
