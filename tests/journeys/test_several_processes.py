@@ -62,7 +62,7 @@ def test_what_a_process_has_counted_outlives_it(crowd: Machine) -> None:
 
 
 def test_nothing_is_left_of_the_counts_when_the_service_ends(crowd: Machine) -> None:
-    assert _folders_of_counts(crowd)
+    assert len(_folders_of_counts(crowd)) == len((crowd.dispatcher, crowd.worker))
 
     crowd.dispatcher.stop()
     crowd.worker.stop()
