@@ -18,6 +18,7 @@ locals {
     { title = "Task attempts by answer, per second", filter = "${local.of_queues} AND metric.type = \"cloudtasks.googleapis.com/queue/task_attempt_count\"", aligner = "ALIGN_RATE", reducer = "REDUCE_SUM", by = ["metric.label.response_code"] },
     { title = "Seconds of a job, 95th percentile by status", filter = local.of_log["job_seconds"], aligner = "ALIGN_DELTA", reducer = "REDUCE_PERCENTILE_95", by = ["metric.label.status"] },
     { title = "Seconds of an attempt, median", filter = local.of_log["attempt_seconds"], aligner = "ALIGN_DELTA", reducer = "REDUCE_PERCENTILE_50", by = [] },
+    { title = "Seconds of a render, median", filter = local.of_log["palette_render_seconds"], aligner = "ALIGN_DELTA", reducer = "REDUCE_PERCENTILE_50", by = [] },
     { title = "Seconds of an upload, 95th percentile", filter = local.of_log["palette_upload_seconds"], aligner = "ALIGN_DELTA", reducer = "REDUCE_PERCENTILE_95", by = [] },
     { title = "Colorways failed", filter = local.of_log["colorways_failed"], aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", by = [] },
     { title = "Attempts given back", filter = local.of_log["attempts_given_back"], aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", by = [] },

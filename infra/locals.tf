@@ -17,9 +17,10 @@ locals {
   # what both services must agree on
   shared_env = merge(
     {
-      HOST        = "0.0.0.0"
-      IMAGE_STORE = local.image_store
-      WORKER_URL  = local.worker_url
+      HOST                 = "0.0.0.0"
+      GOOGLE_CLOUD_PROJECT = var.project_id # so that log lines name their traces in full
+      IMAGE_STORE          = local.image_store
+      WORKER_URL           = local.worker_url
     },
     local.has_supabase ? { SUPABASE_URL = var.supabase.url } : {},
   )

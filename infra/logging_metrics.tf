@@ -1,5 +1,6 @@
 # Metrics made of the very lines that the services write. A test looks for each message and each field
-# in the code (tests/infra/test_log_metrics.py), so a renamed line can not silence an alert.
+# in the code (tests/infra/test_agrees_with_code.py), another reads by these filters what the services
+# say on an eventful day (tests/journeys/test_log_metrics.py): a renamed line can not silence an alert.
 
 locals {
   dispatcher_says = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"${var.name}-dispatcher\""
@@ -12,6 +13,12 @@ locals {
       what    = "storing a picture and its thumbnail"
       filter  = "${local.worker_says} AND jsonPayload.message=\"UPLOAD_COMPLETE\""
       seconds = "duration"
+      labels  = []
+    }
+    palette_render_seconds = {
+      what    = "recolouring and encoding a picture"
+      filter  = "${local.worker_says} AND jsonPayload.message=\"picture rendered\""
+      seconds = "seconds"
       labels  = []
     }
     attempt_seconds = {

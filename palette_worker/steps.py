@@ -125,7 +125,9 @@ class Steps:
                 self._hashes = _hashes_of(source)
         self._slot.keep_only(len(rendition.body) + len(rendition.thumbnail))
         self._render_s, self._encode_s = rendition.render_seconds, rendition.encode_seconds
-        self._bench.metrics.render.observe(self._render_s + self._encode_s)
+        seconds = self._render_s + self._encode_s
+        log.info("picture rendered", seconds=seconds)
+        self._bench.metrics.render.observe(seconds)
         return rendition
 
     @span("upload")
