@@ -41,6 +41,9 @@ def test_a_cancelled_job_is_done_at_once_and_keeps_what_was_finished(stage_on_ea
     assert answer.headers["ETag"] == f'W/"{body["version"]}"'
     assert "Retry-After" not in answer.headers
     assert stage.get(f"/v1/jobs/{job}").json == body
+    metrics = stage.get("/metrics").text
+    assert 'jobs_total{status="cancelled"} 1.0' in metrics
+    assert 'colorways_total{status="cancelled"} 2.0' in metrics
 
 
 @pytest.mark.parametrize("body", [{}, {"json": {}}])

@@ -52,7 +52,10 @@ def test_it_is_done_when_it_is_answered(stage_on_each):
         answer = stage_on_each.follow(stage_on_each.get(colorway["image_url"]))
         assert answer.data == PICTURES[colorway["key"]]
     assert len(stage_on_each.undelivered()) == waiting
-    assert "reuse_hits_total 2.0" in metrics_of(stage_on_each)
+    metrics = metrics_of(stage_on_each)
+    assert "reuse_hits_total 2.0" in metrics
+    assert 'jobs_total{status="completed"} 1.0' in metrics
+    assert 'colorways_total{status="completed"} 2.0' in metrics
 
 
 def test_the_picture_that_comes_along_is_known_by_its_bytes(stage):

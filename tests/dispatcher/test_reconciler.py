@@ -150,6 +150,9 @@ def test_the_last_lease_to_expire_fails_the_colorway_and_ends_its_job(stage, rec
     assert body["colorways"][0]["error"]["detail"]
     (ended,) = (line for line in lines if line["event"] == "job_finished")
     assert (str(ended["job"]), ended["status"]) == (job, "failed")
+    metrics = stage.get("/metrics").text
+    assert 'jobs_total{status="failed"} 1.0' in metrics
+    assert 'colorways_total{status="failed"} 1.0' in metrics
 
 
 def test_a_task_that_the_queue_has_lost_is_sent_again(stage, sqlite_ledger, tmp_path):

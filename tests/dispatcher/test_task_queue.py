@@ -23,6 +23,7 @@ from tests.dispatcher.stage import CALLER, IDLE, NOBODY, QUEUES, Stage, local_qu
 COLORWAY = UUID("01980000-0000-7000-8000-000000000001")
 NUDGE = Nudge(RenderTask(COLORWAY, 0), 0, Priority.NORMAL)
 JOB = UUID("01980000-0000-7000-8000-000000000002")
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.fixture
@@ -68,6 +69,19 @@ def test_a_task_says_what_to_render_where_and_by_whose_token(queue, client):
     assert call.oidc_token.service_account_email == CALLER
     assert call.oidc_token.audience == NOBODY
     assert task.dispatch_deadline.total_seconds() == 600
+
+
+def test_a_task_carries_the_trace_of_its_job_and_none_where_there_is_none(queue, client):
+    traced = replace(NUDGE, number=1, traceparent=TRACEPARENT)
+
+    queue.put(NUDGE)
+    queue.put(traced)
+    queue.put_delivery(JOB, Priority.NORMAL, first=replace(traced, number=2))
+
+    carried = [task.http_request.headers.get("traceparent") for task in tasks_in(client)]
+    assert "traceparent" not in task_of(client, NUDGE).http_request.headers
+    assert task_of(client, traced).http_request.headers["traceparent"] == TRACEPARENT
+    assert carried.count(TRACEPARENT) == 2
 
 
 def test_the_same_nudge_is_one_task_and_the_next_is_another(queue, client):

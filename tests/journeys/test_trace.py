@@ -14,7 +14,7 @@ import requests
 
 from colorway.client import Client
 from demo.machine import Machine
-from tests.journeys.collector import Collector, Span, collecting
+from tests.collector import Collector, Span, collecting
 from tests.journeys.conftest import IMPATIENT
 from tests.journeys.travel import TWO, a_photo, eventually, finished
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import pytest
+import structlog
 
 from colorway.errors import TryLater
 from colorway.image_keys import thumbnail_key
 from colorway.ledger.connection import Ledger
-from colorway.lifecycle import Status
+from colorway.lifecycle import MAX_TRIES, Status
 from palette_worker.attempt import Broken, Outcome, attempt
 from palette_worker.patience import MOST_TRIES
-from tests.builders import MINUTE, counts_of
+from tests.builders import MINUTE, counts_of, with_tries
 from tests.fakes import away
 from tests.palette_worker.workplace import (
     a_bench,
@@ -233,6 +234,25 @@ def test_what_cannot_be_given_back_is_given_back_by_a_later_beat(
     assert still_held is Status.PROCESSING
     assert given_back(bench, not_given_back, tries=0)
     assert ends_when_it_comes_again(bench, not_given_back, clock, Status.COMPLETED)
+
+
+def test_a_later_beat_counts_the_job_that_ends_with_its_last_try(bench, ledger, store):
+    job, [task] = a_placed_job(bench)
+    with bench.ledger.transaction() as session:
+        with_tries(session, task, MAX_TRIES - 1)
+    ledger.fates = [WELL, *[BEFORE] * LONG]
+    store.before["open"] = lambda *_: 1 / 0
+    with pytest.raises(Broken):
+        attempt(task, bench)
+
+    ledger.fates = []
+    with structlog.testing.capture_logs() as lines:
+        bench.heartbeat.beat()
+
+    count = bench.metrics.registry.get_sample_value
+    assert count("jobs_total", {"status": "failed"}) == 1
+    assert count("colorways_total", {"status": "failed"}) == 1
+    assert [line["job"] for line in lines if line["event"] == "job_finished"] == [job]
 
 
 def test_what_is_never_given_back_is_left_to_its_lease(bench, clock, not_given_back):

@@ -276,6 +276,9 @@ def test_the_wired_worker_renders(app, issuer):
 
     assert deliver(app.test_client(), issuer, task).status_code == 204
     assert colorway_of(bench, task).status is Status.COMPLETED
+    labels = {"route": RENDER, "method": "POST", "status": "204"}
+    count = bench.metrics.registry.get_sample_value
+    assert count("http_request_seconds_count", labels) == 1
 
 
 def test_the_wired_worker_does_not_sleep_between_two_tries_once_it_is_stopped(app):

@@ -15,13 +15,15 @@ from colorway.ledger.outbox import (
     undelivered,
     waiting,
 )
-from colorway.ledger.tables import colorways
+from colorway.ledger.submission import record_job
+from colorway.ledger.tables import colorways, jobs
 from colorway.lifecycle import Status
 from colorway.render_task import Nudge
-from tests.builders import MINUTE, NOON, a_claim, a_job, row_of
+from tests.builders import MINUTE, NOON, a_claim, a_job, a_job_request, an_image, row_of
 
 LATER = NOON + MINUTE
 SECOND = timedelta(seconds=1)
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def test_a_new_job_is_announced_whole(session):
@@ -147,3 +149,33 @@ def test_a_colorway_that_has_ended_is_not_seen_any_more(session):
     seen(session, nudge, now=LATER)
 
     assert row_of(session, colorways, task.colorway).queue_seen_at == NOON
+
+
+def test_every_delivery_knows_the_trace_of_its_job(session):
+    job, [task] = a_job(session)
+    session.execute(update(jobs).where(jobs.c.id == job).values(traceparent=TRACEPARENT))
+    expected = Nudge(task, 0, Priority.NORMAL, TRACEPARENT)
+
+    at_once = undelivered(session, job, most=9)
+    late = silent(session, before=LATER, most=9)
+    told(session, at_once)
+
+    assert (at_once, late) == ([expected], [expected])
+    assert waiting(session, before=LATER, most=9) == [expected]
+
+
+def test_a_submission_is_announced_as_it_was_recorded(session):
+    image = an_image(session)
+
+    recorded = record_job(
+        session,
+        image.account_id,
+        image,
+        a_job_request(image.id),
+        keep_for=MINUTE,
+        now=NOON,
+        traceparent=TRACEPARENT,
+    )
+
+    assert recorded.nudges == undelivered(session, recorded.id, most=9)
+    assert recorded.nudges[0].traceparent == TRACEPARENT

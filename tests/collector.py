@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +16,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Span:
     parent_id: str
     began: float
     ended: float
+    facts: Mapping[str, str | int]
+    is_error: bool
 
 
 class Collector:
@@ -40,20 +44,26 @@ class Collector:
 
     def receive(self, body: bytes) -> None:
         for of_process in ExportTraceServiceRequest.FromString(body).resource_spans:
-            facts = {fact.key: fact.value.string_value for fact in of_process.resource.attributes}
+            service = str(_facts(of_process.resource.attributes)["service.name"])
             self.spans += [
                 Span(
-                    facts["service.name"],
+                    service,
                     span.name,
                     span.trace_id.hex(),
                     span.span_id.hex(),
                     span.parent_span_id.hex(),
                     span.start_time_unix_nano / 1e9,
                     span.end_time_unix_nano / 1e9,
+                    _facts(span.attributes),
+                    span.status.code == Status.STATUS_CODE_ERROR,
                 )
                 for scope in of_process.scope_spans
                 for span in scope.spans
             ]
+
+
+def _facts(attributes: Iterable[KeyValue]) -> dict[str, str | int]:
+    return {each.key: each.value.string_value or each.value.int_value for each in attributes}
 
 
 @contextmanager
