@@ -23,7 +23,7 @@ locals {
     }
     attempt_seconds = {
       what    = "an attempt that succeeded, from claim to finish"
-      filter  = "${local.worker_says} AND jsonPayload.message=\"attempt ends\""
+      filter  = "${local.worker_says} AND jsonPayload.message=\"attempt ends\" AND jsonPayload.outcome=\"completed\""
       seconds = "seconds"
       labels  = []
     }

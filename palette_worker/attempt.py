@@ -119,12 +119,23 @@ def _room_for(order: Order, bench: Bench) -> AbstractContextManager[Slot]:
 
 
 def _carry_out(claim: Claim, order: Order, slot: Slot, bench: Bench, *, until: datetime) -> Outcome:
-    began, since = bench.now(), perf_counter()
+    which = {"attempt": claim.attempt, "alone": claim.alone}
+    log.info("attempt begins", step="process_palette", phase="START", **which)
+    began, ended = perf_counter(), "given back"
+    try:
+        outcome = _process(claim, order, slot, bench, until=until)
+        ended = outcome.value
+    finally:
+        took = perf_counter() - began
+        log.info("attempt ends", step="process_palette", phase="END", outcome=ended, seconds=took)
+    return outcome
+
+
+def _process(claim: Claim, order: Order, slot: Slot, bench: Bench, *, until: datetime) -> Outcome:
+    began = bench.now()
     try:
         if claim.alone and not order.alone:  # it lost a worker since we looked
             raise TryLater("this worker has others at work beside it", retry_after=1)
-        which = {"attempt": claim.attempt, "alone": claim.alone}
-        log.info("attempt begins", step="process_palette", phase="START", **which)
         with bench.heartbeat.keeping(claim, renew_until=until) as held:
             steps = Steps(held, order, slot, bench, began)
             # nested, so that no step's pictures outlive it
@@ -140,8 +151,6 @@ def _carry_out(claim: Claim, order: Order, slot: Slot, bench: Bench, *, until: d
         facts = _error("internal", "the attempt broke on our side", None, claim)
         _give_back(claim, facts, bench, counts=True)
         raise
-    took = perf_counter() - since
-    log.info("attempt ends", step="process_palette", phase="END", seconds=took)
     count_end(bench.metrics, Status.COMPLETED, end)
     return Outcome.COMPLETED
 

@@ -92,6 +92,16 @@ def test_every_metric_of_the_file_was_read():
     assert len(METRICS) == (ROOT / "infra" / "logging_metrics.tf").read_text().count("    what ")
 
 
+@pytest.mark.parametrize("step", ["process_palette", "upload_palette"])
+def test_every_step_that_starts_ends_whatever_becomes_of_it(written, step):
+    lines = [entry["jsonPayload"] for entry in written if entry["jsonPayload"].get("step") == step]
+    phases = [line["phase"] for line in lines]
+
+    assert phases.count("START") == phases.count("END") > 0
+    for line in lines:
+        assert (line["phase"] == "START") or line.get("seconds", line.get("duration")) >= 0
+
+
 def test_who_waits_as_they_wished_or_takes_an_archive_is_not_slow(written):
     [http] = (metric for metric in METRICS if metric.name == "http_request_seconds")
     answers = [entry["jsonPayload"] for entry in written if "waited" in entry["jsonPayload"]]

@@ -10,6 +10,7 @@ import pytest
 
 from colorway.job import JobEnd, JobProgress, Priority
 from colorway.telemetry.metrics import RenderMetrics, RequestMetrics, ledger_facts
+from tests.databases import ROOT
 
 BOTH = {"http_request_seconds", "jobs_total", "colorways_total", "reuse_hits_total"}
 
@@ -47,8 +48,17 @@ def test_metrics_are_of_one_application_alone():
         ),
     ],
 )
-def test_each_service_has_what_its_page_promises(metrics, names):
+def test_each_service_counts_what_it_does(metrics, names):
     assert names_in(metrics.exposition()) == names | BOTH
+
+
+def test_every_metric_is_explained():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    facts = ledger_facts({}, None, None)
+
+    for metrics in (RenderMetrics(), RequestMetrics()):
+        for name in names_in(metrics.exposition(facts)):
+            assert f"`{name}" in page
 
 
 def test_a_jobs_end_counts_the_job_and_what_was_cancelled_of_it():
