@@ -23,6 +23,9 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, T
 
 from colorway.telemetry.trace_context import TraceContext
 
+LAST_SPANS = "last spans"
+"""The name of threads that may outlive whoever waits for them."""
+
 
 class Exporter:
     """Makes the spans of one process, and sends them; made after fork."""
@@ -74,6 +77,6 @@ def _beneath(parent: TraceContext | None) -> Context:
 
 def _bounded(work: Callable[[], object], within_s: float) -> None:
     """Do it in a thread, for the SDK's own calls take as long as they like."""
-    thread = threading.Thread(target=work, name="last spans", daemon=True)
+    thread = threading.Thread(target=work, name=LAST_SPANS, daemon=True)
     thread.start()
     thread.join(within_s)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from time import perf_counter
 
 import pytest
 
-from colorway.telemetry.otlp import Exporter
+from colorway.telemetry.otlp import LAST_SPANS, Exporter
 from colorway.telemetry.trace_context import TraceContext
 from tests.collector import Collector, collecting
 
@@ -121,7 +122,8 @@ def test_what_waits_is_sent_when_the_process_stops(exporter, collector):
 
 def test_a_collector_that_never_answers_is_not_waited_for(exporter):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        process = exporter(**{ENDPOINT: f"http://127.0.0.1:{silent.getsockname()[1]}"})
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = exporter(**{ENDPOINT: endpoint, "OTEL_EXPORTER_OTLP_TIMEOUT": "0.3"})
         began = perf_counter()
         for _ in range(5000):  # more than may wait
             with process.span("step", None, "INTERNAL", {}):
@@ -131,6 +133,9 @@ def test_a_collector_that_never_answers_is_not_waited_for(exporter):
         process.flush(within_s=0.2)
         process.stop(within_s=0.2)
         stopped = perf_counter() - began
+        for thread in threading.enumerate():
+            if thread.name == LAST_SPANS:
+                thread.join()
 
     assert spent < 5
     assert stopped < 2
