@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -20,6 +19,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
+from structlog.contextvars import get_contextvars
 
 from colorway.telemetry.trace_context import TraceContext
 
@@ -41,9 +41,13 @@ class Exporter:
 
     @contextmanager
     def span(
-        self, name: str, parent: TraceContext | None, kind: str, facts: Mapping[str, Any]
+        self, name: str, parent: TraceContext | None, kind: str
     ) -> Iterator[tuple[TraceContext, Span]]:
-        """Keep a span open while the block runs; what the block raises is recorded on it."""
+        """Keep a span open while the block runs; what the block raises is recorded on it.
+
+        It tells the facts that stand in log lines, too: of which job and colorway.
+        """
+        facts = {fact: str(value) for fact, value in get_contextvars().items()}
         with self._tracer.start_as_current_span(
             name, context=_beneath(parent), kind=SpanKind[kind], attributes=facts
         ) as started:

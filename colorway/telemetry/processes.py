@@ -17,13 +17,13 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
 
 
-def share_metrics() -> None:
+def share_metrics(*, memory: Path = _SHARED_MEMORY) -> None:
     """Make a folder for the counts, in shared memory unless TMPDIR names another place.
 
     They are mapped files: on a disk, the kernel would write them back again and again.
     """
-    is_memory = "TMPDIR" not in os.environ and os.access(_SHARED_MEMORY, os.W_OK)
-    place = _SHARED_MEMORY if is_memory else None
+    is_memory = "TMPDIR" not in os.environ and os.access(memory, os.W_OK)
+    place = memory if is_memory else None
     os.environ[FOLDER] = tempfile.mkdtemp(prefix="colorway-metrics-", dir=place)
 
 

@@ -6,6 +6,7 @@ It knows no web framework; each service tells it when a request begins and ends.
 from __future__ import annotations
 
 from contextlib import ExitStack
+from http import HTTPStatus
 from time import perf_counter
 
 import structlog
@@ -71,4 +72,6 @@ class Answering:
                     "http.response.status_code": status,
                 }
             )
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                self._span.fail()
         self._until_end.close()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from colorway.telemetry.otlp import Exporter
 
 Kind = Literal["INTERNAL", "SERVER", "PRODUCER"]
-Fact = str | int | float | bool
+Fact = str | int
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
@@ -42,6 +42,13 @@ class Step:
         """Add to what the span tells."""
         if self._span is not None:
             self._span.set_attributes(facts)
+
+    def fail(self) -> None:
+        """Mark it as failed, as an exception that leaves it does by itself."""
+        if self._span is not None:
+            from opentelemetry.trace import StatusCode  # noqa: PLC0415 - only where it is known
+
+            self._span.set_status(StatusCode.ERROR)
 
 
 def configure_traces(service: str) -> None:
@@ -70,18 +77,20 @@ def stop_traces(*, within_s: float = 1) -> None:
 
 @contextmanager
 def span(
-    name: str, *, parent: TraceContext | None = None, kind: Kind = "INTERNAL", **facts: Fact
+    name: str, *, parent: TraceContext | None = None, kind: Kind = "INTERNAL"
 ) -> Iterator[Step]:
     """Keep a span open while the block runs, or the function that this decorates.
 
-    It belongs to the span around it, unless it is given a parent from elsewhere.
+    It belongs to the span around it, unless it is given a parent from elsewhere. What a server is
+    asked belongs to its caller or to nobody.
     """
-    parent = parent or _place.get()
+    if parent is None and kind != "SERVER":
+        parent = _place.get()
     if _exporter is None:
         with _being_at(parent):
             yield Step(parent)
     else:
-        with _exporter.span(name, parent, kind, facts) as (place, started), _being_at(place):
+        with _exporter.span(name, parent, kind) as (place, started), _being_at(place):
             yield Step(place, started)
 
 

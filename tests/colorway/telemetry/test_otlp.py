@@ -8,14 +8,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from time import perf_counter
+from uuid import UUID
 
 import pytest
+from structlog.contextvars import bound_contextvars
 
 from colorway.telemetry.otlp import LAST_SPANS, Exporter
 from colorway.telemetry.trace_context import TraceContext
+from colorway.telemetry.traces import Step
 from tests.collector import Collector, collecting
 
 PARENT = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", is_sampled=True)
+JOB = UUID("01980000-0000-7000-8000-000000000002")
 UNSAMPLED = TraceContext(PARENT.trace_id, PARENT.span_id, is_sampled=False)
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
@@ -49,10 +53,11 @@ def test_a_span_tells_what_was_done_and_for_whom(exporter, collector):
     process = exporter()
 
     with (
-        process.span("outer", PARENT, "SERVER", {"answer": 42}) as (place, _),
-        process.span("inner", place, "INTERNAL", {}),
+        process.span("outer", PARENT, "SERVER") as (place, started),
+        bound_contextvars(job=JOB),
+        process.span("inner", place, "INTERNAL"),
     ):
-        pass
+        Step(place, started).note({"answer": 42})
     process.flush(within_s=5)
 
     inner, outer = collector.spans
@@ -60,7 +65,7 @@ def test_a_span_tells_what_was_done_and_for_whom(exporter, collector):
     assert (outer.trace_id, outer.parent_id) == (PARENT.trace_id, PARENT.span_id)
     assert (inner.trace_id, inner.parent_id) == (PARENT.trace_id, outer.span_id)
     assert (place.trace_id, place.span_id) == (outer.trace_id, outer.span_id)
-    assert outer.facts["answer"] == 42
+    assert (outer.facts, inner.facts) == ({"answer": 42}, {"job": str(JOB)})
     assert outer.began <= inner.began <= inner.ended <= outer.ended
 
 
@@ -68,7 +73,7 @@ def test_a_span_without_a_parent_begins_a_trace(exporter, collector):
     process = exporter()
 
     for name in ("one", "other"):
-        with process.span(name, None, "INTERNAL", {}):
+        with process.span(name, None, "INTERNAL"):
             pass
     process.flush(within_s=5)
 
@@ -82,12 +87,16 @@ def test_a_span_that_breaks_says_so(exporter, collector):
 
     with (
         pytest.raises(RuntimeError),
-        process.span("step", None, "INTERNAL", {}),
+        process.span("step", None, "INTERNAL"),
     ):
         raise RuntimeError("it broke")
+    with process.span("request", None, "SERVER") as (place, started):
+        Step(place, started).fail()
+    with process.span("request", None, "SERVER"):
+        pass
     process.flush(within_s=5)
 
-    assert collector.spans[0].is_error
+    assert [span.is_error for span in collector.spans] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +111,7 @@ def test_a_span_that_breaks_says_so(exporter, collector):
 def test_the_standard_variables_say_what_is_sampled(exporter, collector, sampler, parent, is_sent):
     process = exporter(**{"OTEL_TRACES_SAMPLER": sampler} if sampler else {})
 
-    with process.span("step", parent, "INTERNAL", {}) as (place, _):
+    with process.span("step", parent, "INTERNAL") as (place, _):
         pass
     process.stop(within_s=5)
 
@@ -112,7 +121,7 @@ def test_the_standard_variables_say_what_is_sampled(exporter, collector, sampler
 
 def test_what_waits_is_sent_when_the_process_stops(exporter, collector):
     process = exporter()
-    with process.span("step", None, "INTERNAL", {}):
+    with process.span("step", None, "INTERNAL"):
         pass
 
     process.stop(within_s=5)
@@ -126,7 +135,7 @@ def test_a_collector_that_never_answers_is_not_waited_for(exporter):
         process = exporter(**{ENDPOINT: endpoint, "OTEL_EXPORTER_OTLP_TIMEOUT": "0.3"})
         began = perf_counter()
         for _ in range(5000):  # more than may wait
-            with process.span("step", None, "INTERNAL", {}):
+            with process.span("step", None, "INTERNAL"):
                 pass
         spent = perf_counter() - began
         began = perf_counter()

@@ -86,6 +86,13 @@ def test_a_span_that_is_not_exported_is_where_its_parent_is():
     assert (step.place, inside, current_place()) == (HERE, HERE, None)
 
 
+def test_a_request_without_a_caller_belongs_to_no_trace_though_one_was_never_left():
+    with span("request", parent=HERE, kind="SERVER"), span("request", kind="SERVER") as step:
+        inside = current_place()
+
+    assert (step.place, inside) == (None, None)
+
+
 def test_a_span_that_breaks_is_left_all_the_same():
     @span("step", parent=HERE)
     def break_off():
