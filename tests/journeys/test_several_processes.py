@@ -18,12 +18,14 @@ from tests.journeys.travel import TWO, a_photo, eventually, finished
 
 PROCESSES = 3
 CALLS = 30
+COUNTS = "colorway-metrics-*"
 
 
 @pytest.fixture
 def crowd(tmp_path: Path) -> Iterator[Machine]:
     """A machine whose dispatcher is several processes."""
-    machine = Machine(tmp_path / "data", settings=IMPATIENT | {"WORKERS": str(PROCESSES)})
+    settings = IMPATIENT | {"WORKERS": str(PROCESSES), "TMPDIR": str(tmp_path)}
+    machine = Machine(tmp_path / "data", settings=settings)
     with machine.running():
         yield machine
 
@@ -61,13 +63,15 @@ def test_what_a_process_has_counted_outlives_it(crowd: Machine) -> None:
     assert _listings(_scrape(crowd)) == 2 * CALLS
 
 
-def test_nothing_is_left_of_the_counts_when_the_service_ends(crowd: Machine) -> None:
-    assert len(_folders_of_counts(crowd)) == len((crowd.dispatcher, crowd.worker))
+def test_nothing_is_left_of_the_counts_when_the_service_ends(
+    crowd: Machine, tmp_path: Path
+) -> None:
+    assert len(list(tmp_path.glob(COUNTS))) == len((crowd.dispatcher, crowd.worker))
 
     crowd.dispatcher.stop()
     crowd.worker.stop()
 
-    assert not _folders_of_counts(crowd)
+    assert not list(tmp_path.glob(COUNTS))
 
 
 def _call_from_all_sides(machine: Machine) -> None:
@@ -98,7 +102,3 @@ def _get(machine: Machine, path: str) -> requests.Response:
 
 def _processes(machine: Machine) -> set[psutil.Process]:
     return set(psutil.Process(machine.dispatcher.pid).children())
-
-
-def _folders_of_counts(machine: Machine) -> list[Path]:
-    return list(machine.data.rglob("colorway-metrics-*"))
