@@ -143,29 +143,26 @@ class Machine:
         return kept.read_text().strip()
 
     def _environment(self) -> dict[str, str]:
-        return (
-            {"TMPDIR": str(self.temporary)}
-            | dict(os.environ)
-            | {
-                "PYTHONPATH": str(HOUSE),
-                "PYTHONUNBUFFERED": "1",
-                "HOST": "127.0.0.1",
-                "DATABASE_URL": self.database_url,
-                "IMAGE_STORE": (self.data / "pictures").as_uri(),
-                "LINK_SIGNING_KEY": self._link_signing_key(),
-                "OIDC_ISSUER": self.queue_url,
-                "OIDC_CERTS_URL": f"{self.queue_url}/certs",
-                "OIDC_CALLERS": TASK_CALLER,
-                "TASK_CALLER": TASK_CALLER,
-                "TASK_QUEUES": QUEUES,
-                "CLOUD_TASKS_EMULATOR_HOST": f"127.0.0.1:{self.ports.queue_grpc}",
-                "DISPATCHER_URL": self.dispatcher_url,
-                "WORKER_URL": self.worker_url,
-                "RECONCILE_EVERY": "10",
-                "CLEANUP_EVERY": "3600",
-                "TASK_UNSEEN_FOR": "5",
-            }
-        )
+        return dict(os.environ) | {
+            "PYTHONPATH": str(HOUSE),
+            "PYTHONUNBUFFERED": "1",
+            "TMPDIR": os.environ.get("TMPDIR", str(self.temporary)),
+            "HOST": "127.0.0.1",
+            "DATABASE_URL": self.database_url,
+            "IMAGE_STORE": (self.data / "pictures").as_uri(),
+            "LINK_SIGNING_KEY": self._link_signing_key(),
+            "OIDC_ISSUER": self.queue_url,
+            "OIDC_CERTS_URL": f"{self.queue_url}/certs",
+            "OIDC_CALLERS": TASK_CALLER,
+            "TASK_CALLER": TASK_CALLER,
+            "TASK_QUEUES": QUEUES,
+            "CLOUD_TASKS_EMULATOR_HOST": f"127.0.0.1:{self.ports.queue_grpc}",
+            "DISPATCHER_URL": self.dispatcher_url,
+            "WORKER_URL": self.worker_url,
+            "RECONCILE_EVERY": "10",
+            "CLEANUP_EVERY": "3600",
+            "TASK_UNSEEN_FOR": "5",
+        }
 
     def _link_signing_key(self) -> str:
         kept = self.data / "link_signing_key"
