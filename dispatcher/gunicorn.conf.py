@@ -31,6 +31,8 @@ def post_worker_init(worker: Any) -> None:
     gunicorns_own = signal.getsignal(signal.SIGTERM)
 
     def let_go(signum: int, frame: Any) -> None:
+        # once: a second signal within set() would wait for ever for the lock that the first holds
+        signal.signal(signal.SIGTERM, gunicorns_own)
         stopping.set()
         gunicorns_own(signum, frame)
 

@@ -60,6 +60,8 @@ def post_worker_init(worker):
         flush_traces()
 
     def drain(signum, frame):
+        # once: a second signal within set() would wait for ever for the lock that the first holds
+        signal.signal(signal.SIGTERM, gunicorns_own)
         bench.draining.set()
         gunicorns_own(signum, frame)
 

@@ -69,7 +69,7 @@ def flush_traces(*, within_s: float = 1) -> None:
         _exporter.flush(within_s=within_s)
 
 
-def stop_traces(*, within_s: float = 1) -> None:
+def stop_traces(*, within_s: float = 3) -> None:
     """Send what waits to be sent, and nothing after it; give up after this time."""
     if _exporter is not None:
         _exporter.stop(within_s=within_s)
