@@ -33,13 +33,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.pictures import encoded, photo
+from benchmarks.stopwatch import cpu_of_tree
 from colorway.client import Client, Job
 from colorway.image_keys import thumbnail_key
 from colorway.image_store.local_folder import LocalFolderStore
 from colorway.job import OutputOptions, RenderOptions
 from colorway.palette import Palette
 from demo.machine import Machine
-from demo.supervisor import Service
 from palette_worker.rendering import Source, decode, render
 
 MAX_CPU_MS = 6.0
@@ -105,14 +105,14 @@ def _service(
     kind: str,
     look_every: float,
 ) -> Cost:
-    before, mine = _cpu_of(machine), process_time()
+    before, mine = cpu_of(machine), process_time()
     began = datetime.now(UTC)
     job = client.submit(picture, palettes, output={"format": kind})
     while job.finished_at is None:
         sleep(look_every)
         job = client.job(job.id)
     wall = (job.finished_at - began).total_seconds()
-    after = _cpu_of(machine)
+    after = cpu_of(machine)
     cpu = {name: after[name] - before[name] for name in before} | {"client": process_time() - mine}
     if job.status != "completed":
         raise SystemExit(f"the job ended as {job.status}")
@@ -174,13 +174,9 @@ def _palette(index: int) -> Palette:
     return Palette(f"palette {index}", tuple(shades))
 
 
-def _cpu_of(machine: Machine) -> dict[str, float]:
-    return {service.name: _cpu_of_tree(service) for service in machine.services}
-
-
-def _cpu_of_tree(service: Service) -> float:
-    process = psutil.Process(service.pid)
-    return sum(map(_cpu, (process, *process.children(recursive=True))))
+def cpu_of(machine: Machine) -> dict[str, float]:
+    """Return the seconds of CPU that each service has taken so far."""
+    return {service.name: cpu_of_tree(psutil.Process(service.pid)) for service in machine.services}
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -107,7 +107,7 @@ def main(
     """Measure, print, and judge."""
     small, large = colorways // 10, colorways * 5
     sizes = (small, colorways, large)
-    with _postgres(database_url) as server:
+    with postgres(database_url) as server:
         with server.database() as url:
             found = _measured(url, sizes, rounds, threads)
         is_flat = found_as_soon_among_many(server, images, console)
@@ -162,7 +162,8 @@ def in_turn(rivals: Mapping[str, Rival], rounds: int, threads: int) -> Turns:
 
 
 @contextmanager
-def _postgres(url: str | None) -> Iterator[PostgresServer]:
+def postgres(url: str | None) -> Iterator[PostgresServer]:
+    """Yield the server at this URL, or one of its own."""
     if url is not None:
         yield PostgresServer(url)
         return
@@ -175,7 +176,7 @@ def _measured(url: str, sizes: Sequence[int], rounds: int, threads: int) -> Turn
     ledger, calls = Ledger(url, pool_size=threads), max(sizes)
     with ledger.transaction() as session:
         image = an_image(session)
-    rows = [_a_job(ledger, image, 1)[0] for _ in range(MANY_ROWS)]
+    rows = [new_job(ledger, image, 1)[0] for _ in range(MANY_ROWS)]
     with ExitStack() as open_still:
         open_still.callback(ledger.dispose)
         rivals: dict[str, Rival] = {}
@@ -194,7 +195,8 @@ def _measured(url: str, sizes: Sequence[int], rounds: int, threads: int) -> Turn
     return turns
 
 
-def _a_job(ledger: Ledger, image: Record, colorways: int) -> tuple[UUID, list[RenderTask]]:
+def new_job(ledger: Ledger, image: Record, colorways: int) -> tuple[UUID, list[RenderTask]]:
+    """Record a job of so many colorways; return it with its tasks."""
     with ledger.transaction() as session:
         return a_job(session, tuple(f"p{index}" for index in range(colorways)), image=image)
 
@@ -234,12 +236,12 @@ def _finishes(
 ) -> Iterator[Sequence[Call]]:
     """Yield the finishes of so many jobs, each claimed as a whole."""
     for _ in range(count):
-        _, tasks = _a_job(ledger, image, colorways)
+        _, tasks = new_job(ledger, image, colorways)
         claims = chain.from_iterable(
             _claims(ledger, tasks[first : first + CLAIMED_AT_ONCE])
             for first in range(0, colorways, CLAIMED_AT_ONCE)
         )
-        yield [partial(_finish, ledger, image.account_id, held) for held in claims]
+        yield [partial(finish_one, ledger, image.account_id, held) for held in claims]
 
 
 def _claims(ledger: Ledger, tasks: Sequence[RenderTask]) -> list[Claim]:
@@ -247,7 +249,7 @@ def _claims(ledger: Ledger, tasks: Sequence[RenderTask]) -> list[Claim]:
         return [a_claim(session, task) for task in tasks]
 
 
-def _finish(ledger: Ledger, account: UUID, held: Claim) -> None:
+def finish_one(ledger: Ledger, account: UUID, held: Claim) -> None:
     """Do what a worker does once its picture is stored, from steps.py."""
     fingerprint = hashlib.sha256(held.colorway.bytes).hexdigest()
     key = rendition_key(account, fingerprint, held.colorway, held.fence, "png")

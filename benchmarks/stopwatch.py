@@ -11,6 +11,8 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+import psutil
+
 _SHORTEST = 0.01  # seconds; what is quicker is done several times
 
 Call = Callable[[], object]
@@ -62,6 +64,13 @@ def _repeat(call: Call, count: int) -> None:
 def ratio(seconds: Sequence[float], rivals: Sequence[float]) -> float:
     """Return the median over the rounds, each with its own rival's time."""
     return median(one / other for one, other in zip(seconds, rivals, strict=True))
+
+
+def cpu_of_tree(root: psutil.Process) -> float:
+    """Return the seconds of CPU of a process, of those it has started, and of those it outlived."""
+    times = [process.cpu_times() for process in (root, *root.children(recursive=True))]
+    gone = sum(taken.children_user + taken.children_system for taken in times)
+    return float(gone + sum(taken.user + taken.system for taken in times))
 
 
 def growth(call: Call) -> int | None:
