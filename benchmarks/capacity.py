@@ -121,7 +121,7 @@ def limits(shape: Shape, work: Work) -> list[Limit]:
         ),
         Limit("slots", slots / work.slot_s, "`worker.max_instances`, `worker.concurrency`"),
         Limit(
-            "uploads at once", uploads / upload_s, "`MAX_PARALLEL_UPLOADS`, `worker.max_instances`"
+            "uploads at once", uploads / upload_s, "`worker.uploads`, `worker.max_instances`"
         ),
         Limit(
             "workers' processors",

@@ -181,9 +181,9 @@ def predicted(alone: Run, load: Load, processors: float) -> Limit:
     Every process computes on the same processors, so all of it counts as the worker's.
     """
     here = Shape(
-        worker_instances=1,
+        workers=1,
         worker_cpu=processors,
-        worker_concurrency=load.slots,
+        worker_slots=load.slots,
         worker_uploads=load.uploads,
         queue_at_once=load.slots,
     )

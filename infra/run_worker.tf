@@ -16,6 +16,7 @@ module "worker" {
     THREADS              = tostring(var.worker.threads)
     TIME_BUDGET          = tostring(var.worker.time_budget_s)
     MAX_PARALLEL_RENDERS = tostring(ceil(var.worker.cpu))
+    MAX_PARALLEL_UPLOADS = tostring(var.worker.uploads)
   })
   secrets = { for variable, secret in local.shared_secrets : variable => google_secret_manager_secret.secret[secret].secret_id }
   files   = local.ledger_files

@@ -52,6 +52,7 @@ variable "worker" {
     min_instances = optional(number, 0)
     max_instances = number
     concurrency   = optional(number, 4) # slots of one instance
+    uploads       = optional(number, 2) # of them at once; the others render or wait
     threads       = optional(number, 6)
     time_budget_s = optional(number, 480)
     timeout_s     = optional(number, 540)

@@ -26,7 +26,7 @@ def commands() -> list[tuple[str, str, str]]:
     return [(page, *found) for page in pages for found in COMMAND.findall(page)]
 
 
-@pytest.mark.parametrize(("page", "name", "options"), commands(), ids=lambda said: said[:40].strip())
+@pytest.mark.parametrize(("page", "name", "options"), commands(), ids=lambda said: said[:30])
 def test_a_page_shows_what_the_calculation_prints(page, name, options):
     command = typer.Typer()
     command.command()(CALCULATIONS[name])

@@ -71,6 +71,11 @@ class Service:
         return int(self._template["max_instance_request_concurrency"])
 
     @cached_property
+    def cpu(self) -> float:
+        """vCPUs of one instance."""
+        return float(self._template["containers"][0]["resources"][0]["limits"]["cpu"])
+
+    @cached_property
     def timeout_s(self) -> float:
         return float(self._template["timeout"].removesuffix("s"))
 
