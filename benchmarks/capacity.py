@@ -82,11 +82,11 @@ class Work:
     """
 
     upload_s: float = 0.2
-    attempt_s: float = 0.100
-    worker_cpu_s: float = 0.080
+    attempt_s: float = 0.2
+    worker_cpu_s: float = 0.075
     dispatcher_cpu_s: float = 0.009
-    ledger_cpu_s: float = 0.002
-    row_s: float = 0.005
+    ledger_cpu_s: float = 0.0033
+    row_s: float = 0.008
     locked_calls: int = 6
     round_trip_s: float = 0.0005
     attempts: float = 1
@@ -120,9 +120,7 @@ def limits(shape: Shape, work: Work) -> list[Limit]:
             "`queues.normal.max_concurrent_dispatches`",
         ),
         Limit("slots", slots / work.slot_s, "`worker.max_instances`, `worker.concurrency`"),
-        Limit(
-            "uploads at once", uploads / upload_s, "`worker.uploads`, `worker.max_instances`"
-        ),
+        Limit("uploads at once", uploads / upload_s, "`worker.uploads`, `worker.max_instances`"),
         Limit(
             "workers' processors",
             shape.workers * shape.worker_cpu / worker_cpu_s,

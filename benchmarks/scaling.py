@@ -18,11 +18,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from statistics import mean
 from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import Annotated
 
 import typer
@@ -41,10 +41,10 @@ LEAST, MOST = 0.7, 1.1
 _SLOW_S = 0.3
 _COUNT = """
 from time import perf_counter, process_time
-until = perf_counter() + 1
-while perf_counter() < until:
+began, used = perf_counter(), process_time()
+while perf_counter() < began + 1:
     pass
-print(process_time())
+print((process_time() - used) / (perf_counter() - began))
 """
 _WANTED = [
     Palette(f"palette {n}", ("#101010", f"#{n * 5:02x}8060", "#f0f0f0")) for n in range(PALETTES)
@@ -141,11 +141,12 @@ def measure(load: Load, pictures: Sequence[Path]) -> Run:
 def processors() -> float:
     """Return how many processors this machine has for as many processes that only count."""
     counting = [sys.executable, "-c", _COUNT]
-    began = perf_counter()
     with ExitStack() as running:
-        pipes = [running.enter_context(Popen(counting, stdout=PIPE)) for _ in range(RENDERS)]  # noqa: S603 - our own
-        cpu_s = sum(float(pipe.communicate()[0]) for pipe in pipes)
-    return cpu_s / (perf_counter() - began)
+        processes = [
+            running.enter_context(Popen(counting, stdout=PIPE))  # noqa: S603 - our own
+            for _ in range(RENDERS)
+        ]
+        return sum(float(process.communicate()[0]) for process in processes)
 
 
 def _run_of(jobs: Sequence[Job], cpu_s: dict[str, float], free: float) -> Run:
@@ -186,6 +187,7 @@ def predicted(alone: Run, load: Load, processors: float) -> Limit:
         worker_slots=load.slots,
         worker_uploads=load.uploads,
         queue_at_once=load.slots,
+        budget=inf,  # nothing is paid for here
     )
     return limits(here, work_of(alone, load))[0]
 
