@@ -86,7 +86,7 @@ class Work:
     worker_cpu_s: float = 0.075
     dispatcher_cpu_s: float = 0.009
     ledger_cpu_s: float = 0.0033
-    row_s: float = 0.008
+    row_s: float = 0.010
     locked_calls: int = 6
     round_trip_s: float = 0.0005
     attempts: float = 1

@@ -52,10 +52,10 @@ class Orders:
 
     jobs: float = 1000
     palettes: int = 7
-    seconds: float = 0.05
-    job_seconds: float = 0.1
+    seconds: float = 0.04
+    job_seconds: float = 0.07
     megabytes: float = 1.36
-    source_megabytes: float = 1.5
+    source_megabytes: float = 1.35
     months: float = 1
     downloads: float = 1
     attempts: float = 1

@@ -50,7 +50,7 @@ _WANTED = [
     Palette(f"palette {n}", ("#101010", f"#{n * 5:02x}8060", "#f0f0f0")) for n in range(PALETTES)
 ]
 
-console = Console(width=100)
+console = Console(width=110)
 
 
 @dataclass(frozen=True, slots=True)
