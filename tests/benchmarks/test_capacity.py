@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.capacity import (
-    FACTORS,
     Shape,
     Work,
     affordable,
@@ -97,7 +96,6 @@ def test_what_a_load_needs_bears_it(load):
         connections=need.connections,
         database_cpu=need.database_cpu,
     )
-    assert need.queues == 1 or load > 400
     assert limits(shape, WORK)[0].per_second >= load
 
 
@@ -118,4 +116,3 @@ def test_a_slow_store_is_answered_by_more_uploads_at_once():
 
     assert few == pytest.approx(2 / 67)
     assert many == pytest.approx(4 / 67, rel=0.01)
-    assert FACTORS[0] == 1
