@@ -10,7 +10,7 @@ colorways that it does: what `python -m benchmarks.scaling` finds for a worker t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Annotated
 
 import typer
@@ -163,16 +163,22 @@ def main(
     megabytes: Annotated[
         float, typer.Option(help="of a picture of 1 MP and its thumbnail")
     ] = Orders().megabytes,
+    source_megabytes: Annotated[
+        float, typer.Option(help="of a source of 1 MP")
+    ] = Orders().source_megabytes,
     months: Annotated[float, typer.Option(help="that pictures are kept")] = Orders().months,
     downloads: Annotated[float, typer.Option(help="of each picture")] = Orders().downloads,
     attempts: Annotated[float, typer.Option(help="at each colorway")] = Orders().attempts,
     vcpu: Annotated[float, typer.Option(help="of a worker")] = Orders().vcpu,
     gib: Annotated[float, typer.Option(help="of a worker's memory")] = Orders().gib,
     objects: Annotated[int, typer.Option(help="written for each colorway")] = Orders().objects,
+    price: Annotated[
+        list[str] | None, typer.Option(help="another price, like gb_downloaded=0.08")
+    ] = None,
     always_on: Annotated[bool, typer.Option(help="what a month costs without any job")] = False,
 ) -> None:
     """Print what the orders cost."""
-    prices = Prices()
+    prices = _prices(price or [])
     if always_on:
         console.print(_month_table(prices))
         return
@@ -182,7 +188,7 @@ def main(
         seconds=seconds * megapixels,
         job_seconds=job_seconds,
         megabytes=megabytes * megapixels,
-        source_megabytes=Orders().source_megabytes * megapixels,
+        source_megabytes=source_megabytes * megapixels,
         months=months,
         downloads=downloads,
         attempts=attempts,
@@ -193,6 +199,20 @@ def main(
     items, (slope, fixed) = bill(orders, prices), rule(orders, prices)
     console.print(_bill_table(items))
     console.print(f"\nBefore pictures are kept and fetched: {slope:.3f}·s + {fixed:.3f} USD.")
+
+
+def _prices(others: list[str]) -> Prices:
+    known = {field.name for field in fields(Prices)}
+    told: dict[str, float] = {}
+    for text in others:
+        name, _, usd = text.partition("=")
+        if name not in known:
+            raise typer.BadParameter(f"there is no price {name!r}: {', '.join(sorted(known))}")
+        try:
+            told[name] = float(usd)
+        except ValueError:
+            raise typer.BadParameter(f"{usd!r} is no price in USD") from None
+    return replace(Prices(), **told)
 
 
 def _bill_table(items: list[Item]) -> Table:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import fields
 
-from benchmarks.cost import AlwaysOn, Item, Orders, Prices, bill, month_of, rule, total
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from benchmarks.cost import AlwaysOn, Item, Orders, Prices, bill, main, month_of, rule, total
 
 PRICES = Prices()
 
@@ -57,3 +61,22 @@ def test_two_zones_pay_for_the_database_twice():
     one, two = (month_of(AlwaysOn(database_zones=zones, dispatchers=0), PRICES) for zones in (1, 2))
 
     assert total(two) == pytest.approx(2 * total(one))
+
+
+def printed(*options):
+    command = typer.Typer()
+    command.command()(main)
+    return CliRunner().invoke(command, options)
+
+
+def test_every_price_may_be_another():
+    free = [f"--price={field.name}=0" for field in fields(Prices)]
+
+    assert (
+        "| all                   |        |                    | 0.0000 |" in printed(*free).output
+    )
+
+
+@pytest.mark.parametrize("price", ["luck=1", "gb_month=cheap", "gb_month"])
+def test_a_price_that_is_none_is_refused(price):
+    assert printed("--price", price).exit_code == 2
