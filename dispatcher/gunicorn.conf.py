@@ -9,8 +9,10 @@ import threading
 import time
 from typing import Any
 
+from colorway.settings import read_settings
 from colorway.telemetry.processes import forget_metrics, share_metrics
 from colorway.telemetry.traces import flush_traces, stop_traces
+from dispatcher.settings import Settings
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 worker_class = "dispatcher.door.Door"
@@ -47,12 +49,17 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Close connections where there is time to; nothing depends on it."""
-    worker.wsgi.extensions["machinery"].close()
+    if worker.booted:
+        worker.wsgi.extensions["machinery"].close()
     stop_traces()
 
 
 def on_starting(server: Any) -> None:
-    """Before any process is forked: they share what they count."""
+    """Before any process is forked: they share what they count.
+
+    Wrong settings end this one: a worker that ended by them would be started again for ever.
+    """
+    read_settings(Settings)
     share_metrics()
 
 

@@ -11,8 +11,10 @@ import threading
 import time
 from contextlib import suppress
 
+from colorway.settings import read_settings
 from colorway.telemetry.processes import forget_metrics, share_metrics
 from colorway.telemetry.traces import flush_traces, stop_traces
+from palette_worker.settings import Settings
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8001')}"
 worker_class = "gthread"
@@ -75,7 +77,11 @@ def worker_exit(server, worker):
 
 
 def on_starting(server):
-    """Before any process is forked: a later one goes on with what an earlier one has counted."""
+    """Before any process is forked: a later one goes on with what an earlier one has counted.
+
+    Wrong settings end this one: a worker that ended by them would be started again for ever.
+    """
+    read_settings(Settings)
     share_metrics()
 
 

@@ -62,10 +62,12 @@ class LocalFolderStore:
     """The ImageStore on a folder; made if it is not there."""
 
     def __init__(self, root: Path, link_signing_key: str) -> None:
+        """Raise TryLater where the folder cannot be made."""
         self._root = root
         self._unfinished = root / _UNFINISHED
         self._signing_key = link_signing_key.encode()
-        self._unfinished.mkdir(parents=True, exist_ok=True)
+        with _trouble_is_try_later():
+            self._unfinished.mkdir(parents=True, exist_ok=True)
 
     def put(
         self,
