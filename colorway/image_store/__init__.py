@@ -13,7 +13,7 @@ __all__ = ["ImageStore", "StoredObject", "UploadSlot", "is_stored", "open_store"
 
 
 def open_store(settings: StoreSettings) -> ImageStore:
-    """Return the store that IMAGE_STORE names; raise InvalidRequest for a key that cannot do."""
+    """Return the store that IMAGE_STORE names; TryLater where its folder, or key, cannot do."""
     url = urlsplit(settings.image_store)
     if url.scheme == "gs":
         from colorway.image_store.gcs import GcsStore  # noqa: PLC0415 - takes 0.3 s

@@ -44,7 +44,7 @@ class SupabaseStore:
         connect_within: timedelta = timedelta(seconds=10),
         answer_within: timedelta = timedelta(seconds=60),
     ) -> None:
-        """Make no call yet; raise InvalidRequest for a key that does not see every object.
+        """Make no call yet; raise Misconfigured for a key that does not see every object.
 
         `connect_within` is also how long the service may take nothing of an upload.
         """

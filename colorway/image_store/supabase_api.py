@@ -23,7 +23,7 @@ import requests
 from pydantic import BaseModel, ValidationError
 from requests.auth import AuthBase
 
-from colorway.errors import ColorwayError, Conflict, InvalidRequest, Misconfigured, NotFound
+from colorway.errors import ColorwayError, Conflict, Misconfigured, NotFound
 from colorway.image_store.early_answer import UploadAdapter
 from colorway.image_store.wire import (
     AnswerStream,
@@ -121,7 +121,7 @@ class _Key(AuthBase):
         if key.startswith("sb_secret_"):
             return
         if claims_of(key).get("role") in (None, "anon", "authenticated"):
-            raise InvalidRequest("SUPABASE_KEY is neither a secret key nor a service_role key")
+            raise Misconfigured("SUPABASE_KEY is neither a secret key nor a service_role key")
         self._headers["Authorization"] = f"Bearer {key}"
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

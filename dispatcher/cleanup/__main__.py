@@ -36,9 +36,8 @@ def main(
     settings = read_settings(Settings)
     configure_logging("cleanup", settings.log_level, to=sys.stderr)
     ledger = Ledger(settings.database_url, pool_size=2)
-    store = open_store(settings)
-    cleanup = Cleanup(ledger, store, RequestMetrics(), settings)
     try:
+        cleanup = Cleanup(ledger, open_store(settings), RequestMetrics(), settings)
         now = datetime.now(UTC)
         removed = cleanup.foresee(now=now) if dry_run else cleanup.clean_up_all(now=now)
     except TryLater as error:

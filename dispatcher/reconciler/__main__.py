@@ -37,9 +37,9 @@ def main(
     metrics = RequestMetrics()
     ledger, queue = Ledger(settings.database_url, pool_size=2), TaskQueue(settings)
     delivery = Delivery(ledger, queue, metrics)
-    store = open_store(settings)
-    reconciler = Reconciler(ledger, queue, delivery, store, metrics, settings)
     try:
+        store = open_store(settings)
+        reconciler = Reconciler(ledger, queue, delivery, store, metrics, settings)
         now = datetime.now(UTC)
         mended = reconciler.prove_all(now=now) if everything else reconciler.reconcile(now=now)
     except TryLater as error:

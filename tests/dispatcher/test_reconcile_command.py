@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from demo.supervisor import free_port
 from tests.dispatcher.stage import QUEUES, Stage
 
@@ -54,6 +56,26 @@ def test_one_call_mends_what_it_finds_and_prints_it_as_one_line(stage: Stage) ->
     assert gone.returncode == 1
     assert "not all could be done" in gone.stderr
     assert "Traceback" not in gone.stderr
+
+
+@pytest.mark.parametrize("module", ["dispatcher.reconciler", "dispatcher.cleanup"])
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"IMAGE_STORE": "file:///dev/null/pictures"}, "the image folder is in trouble"),
+        ({"SUPABASE_KEY": "sb_publishable_hunter2"}, "SUPABASE_KEY is neither a secret key nor"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_is_told_in_a_line(
+    stage: Stage, module: str, settings: dict[str, str], told: str
+) -> None:
+    supabase = {"IMAGE_STORE": "supabase://pictures", "SUPABASE_URL": "http://127.0.0.1:1"}
+
+    refused = run(stage, module=module, **supabase | settings)
+
+    [line] = refused.stderr.splitlines()
+    assert f"not all could be done: {told}" in line
+    assert refused.returncode == 1
 
 
 def test_everything_there_is_can_be_proven(stage: Stage) -> None:

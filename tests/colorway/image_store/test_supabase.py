@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from colorway.errors import Conflict, InvalidRequest, Misconfigured, NotFound, TryLater
+from colorway.errors import Conflict, Misconfigured, NotFound, TryLater
 from colorway.image_store import ImageStore, open_store
 from colorway.image_store.supabase import SupabaseStore
 from colorway.settings import StoreSettings
@@ -77,7 +77,7 @@ def test_a_legacy_key_is_both(stand):
     ],
 )
 def test_a_key_that_does_not_see_every_object_is_refused_at_once(stand, key):
-    with pytest.raises(InvalidRequest, match="SUPABASE_KEY") as refused:
+    with pytest.raises(Misconfigured, match="SUPABASE_KEY") as refused:
         stand.opened(key)
 
     assert key not in str(refused.value)
