@@ -85,12 +85,12 @@ class LocalFolderStore:
 
     def open(self, key: str) -> BinaryIO:
         """See ImageStore.open."""
-        with _trouble_is_try_later(), _missing_is_not_found(key):
+        with _trouble_is_try_later(), self._missing_is_not_found(key):
             return self._path(key).open("rb")
 
     def stat(self, key: str) -> StoredObject:
         """See ImageStore.stat."""
-        with _trouble_is_try_later(), _missing_is_not_found(key):
+        with _trouble_is_try_later(), self._missing_is_not_found(key):
             return self._stored(key, self._path(key))
 
     def copy(self, key: str, to: str) -> None:
@@ -101,7 +101,7 @@ class LocalFolderStore:
 
     def delete(self, key: str) -> None:
         """See ImageStore.delete; folders that this empties stay."""
-        with _trouble_is_try_later(), suppress(NotFound), _missing_is_not_found(key):
+        with _trouble_is_try_later(), suppress(NotFound), self._missing_is_not_found(key):
             self._path(key).unlink()
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
@@ -197,6 +197,16 @@ class LocalFolderStore:
             elif (name + prefix[len(name) :]).startswith(prefix) and name + "~" > after:
                 yield from self._keys(name, prefix, after)
 
+    @contextmanager
+    def _missing_is_not_found(self, key: str) -> Iterator[None]:
+        """Only in a folder that is there: else every picture would be taken for lost."""
+        try:
+            yield
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            if not self._unfinished.is_dir():
+                raise TryLater("the image folder is not there; is it mounted?") from error
+            raise NotFound(f"nothing is stored under {key}") from error
+
     def _path(self, key: str) -> Path:
         return self._root / checked_key(key)
 
@@ -238,14 +248,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _missing_is_not_found(key: str) -> Iterator[None]:
-    try:
-        yield
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise NotFound(f"nothing is stored under {key}") from error
 
 
 @contextmanager

@@ -129,6 +129,20 @@ def test_a_folder_in_trouble_asks_to_try_later(store, tmp_path):
         put(store, "blocked/by-a-file", b"x")
 
 
+@pytest.mark.parametrize("is_mount_point", [True, False])
+def test_a_folder_that_is_not_mounted_has_lost_no_picture(store, tmp_path, is_mount_point):
+    folder = (tmp_path / "pictures").rename(tmp_path / "elsewhere")
+    if is_mount_point:
+        (tmp_path / "pictures").mkdir()
+
+    for ask in (store.open, store.stat, store.delete):
+        with pytest.raises(TryLater, match="mounted"):
+            ask(KEY)
+    folder.replace(tmp_path / "pictures")
+
+    assert store.stat(KEY).bytes == len(b"picture")
+
+
 def test_the_store_is_chosen_by_a_url(tmp_path):
     folder = tmp_path / "with space"
 
