@@ -12,7 +12,7 @@ from colorway.image_store.wire import busy, misconfigured
 
 _NO_BUCKET = "bucket does not exist"
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-_MENDING = {
+_MENDING: dict[int, tuple[str, str]] = {
     HTTPStatus.UNAUTHORIZED: (
         "the image store does not know our credentials",
         "see that the service account exists and is enabled",
@@ -41,7 +41,7 @@ def refusal(
         return NotFound(f"nothing is stored under {key}")
     if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return busy(status, headers)
-    detail, advice = _MENDING.get(HTTPStatus(status), _ELSE)
+    detail, advice = _MENDING.get(status, _ELSE)
     return misconfigured(detail, advice, bucket=bucket, status=status, said=said)
 
 

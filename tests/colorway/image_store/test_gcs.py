@@ -154,6 +154,14 @@ def test_what_is_refused_for_other_reasons_is_logged_with_what_google_said(gcs, 
     assert "UserProjectMissing" not in str(error.value)  # which clients may see
 
 
+@pytest.mark.parametrize("call", ["open", "stat"])
+def test_a_status_that_no_standard_names_needs_an_operator_too(gcs, store, call):
+    gcs.front.fail(Answer(499), times=1)
+
+    with pytest.raises(Misconfigured, match="refuses what we ask"):
+        getattr(store, call)(KEY)
+
+
 def test_a_role_that_is_missing_is_named(gcs, store):
     gcs.front.fail(Answer(403, body=b"pictures@colorway does not have storage.objects.create"))
 
