@@ -115,15 +115,19 @@ class Settings(SharedSettings):
         description="ports that `image.url` may name, separated by commas",
     )
     keep_jobs_for: Duration = Field(
-        default=timedelta(days=30), description="a job's `expires_at` is this long after it came"
+        default=timedelta(days=30),
+        gt=timedelta(0),
+        description="a job's `expires_at` is this long after it came",
     )
     links_work_for: Duration = Field(
         default=timedelta(minutes=15),
+        gt=timedelta(0),
         le=LONGEST_LINK,
         description="a picture's signed link expires after this; 7 days at most",
     )
     slots_work_for: Duration = Field(
         default=timedelta(hours=1),
+        gt=timedelta(0),
         le=LONGEST_LINK,
         description="an upload slot expires after this, 7 days at most; confirm it by then",
     )
@@ -163,6 +167,7 @@ class Settings(SharedSettings):
     )
     keep_images_for: Duration = Field(
         default=timedelta(days=30),
+        ge=timedelta(0),
         description="a source without a job is removed so long after it was last sent or submitted",
     )
     keep_orphans_for: Duration = Field(

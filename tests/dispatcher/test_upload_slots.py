@@ -193,8 +193,8 @@ def test_a_slot_that_has_expired_is_of_no_use(stage):
 
 
 def test_a_slot_works_as_long_as_the_settings_say(sqlite_ledger, tmp_path, idle_queue):
-    past = {"slots_work_for": timedelta(seconds=-1)}
-    with on_stage(sqlite_ledger, tmp_path, idle_queue.grpc_address, **past) as stage:
+    hardly = {"slots_work_for": timedelta(microseconds=1)}
+    with on_stage(sqlite_ledger, tmp_path, idle_queue.grpc_address, **hardly) as stage:
         slot = stage.announce(PNG).json
         answers = [stage.put(slot, PNG), stage.confirm(slot["id"])]
 
