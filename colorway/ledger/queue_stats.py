@@ -37,6 +37,7 @@ class QueueStats:
     oldest_pending: timedelta | None
     """Since the pending colorway that waits longest was ordered or reopened."""
     completed_per_minute: float
+    """Rendered, that is: pictures that were there before tell no pace."""
     failed_last_hour: int
     undelivered: int
     """Outbox entries: what the queue has not been told."""
@@ -74,7 +75,7 @@ _FIGURES: dict[str, Select[Any]] = {
     "opened_at": select(func.min(colorways.c.opened_at)).where(
         colorways.c.status == Status.PENDING
     ),
-    "completed": _colorways(Status.COMPLETED, _ended_since("rate_since")),
+    "completed": _colorways(Status.COMPLETED, _ended_since("rate_since"), ~colorways.c.cached),
     "failed": _colorways(Status.FAILED, _ended_since("failed_since")),
     "undelivered": select(func.count()).select_from(outbox),
     "drift": select(reconciliations.c.drift),

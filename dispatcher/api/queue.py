@@ -36,7 +36,9 @@ class QueueStatsBody(Body):
         description="since the pending colorway that waits longest was ordered or reopened; null"
         " where none waits"
     )
-    completed_per_minute: float = Field(description="over the last five minutes")
+    completed_per_minute: float = Field(
+        description="over the last five minutes, without those that were `cached`"
+    )
     failed_last_hour: Count
     undelivered: Count = Field(description="tasks that the queue has not been told yet")
     drift: int | None = Field(

@@ -137,6 +137,15 @@ def test_the_rate_is_that_of_the_last_five_minutes(session):
     assert queue_stats(session, now=NOON).completed_per_minute == 3 / 5
 
 
+def test_what_was_there_before_tells_no_pace(session):
+    image = an_image(session)
+    _, [task] = a_job(session, image=image)
+    finish_it(session, a_claim(session, task))
+    a_job(session, image=image)
+
+    assert queue_stats(session, now=NOON).completed_per_minute == 1 / 5
+
+
 def test_what_has_failed_is_seen_for_an_hour(session):
     for since in (0 * SECOND, FAILED_WINDOW - SECOND, FAILED_WINDOW, 2 * FAILED_WINDOW):
         failed_at(session, NOON - since)
