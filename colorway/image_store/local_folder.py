@@ -14,6 +14,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from colorway.image_store.contract import (
 
 LINK_ROUTE = "/files"
 _UNFINISHED = ".unfinished"  # no key can begin with a dot
+_LEFT_BEHIND_AFTER = timedelta(days=1)
 _CHUNK = 1 << 20
 
 
@@ -68,6 +70,7 @@ class LocalFolderStore:
         self._signing_key = link_signing_key.encode()
         with _trouble_is_try_later():
             self._unfinished.mkdir(parents=True, exist_ok=True)
+            self._drop_what_was_left_behind()
 
     def put(
         self,
@@ -196,6 +199,14 @@ class LocalFolderStore:
                     yield name
             elif (name + prefix[len(name) :]).startswith(prefix) and name + "~" > after:
                 yield from self._keys(name, prefix, after)
+
+    def _drop_what_was_left_behind(self) -> None:
+        """Delete what killed processes never came to finish: nobody writes for as long as that."""
+        too_old = time.time() - _LEFT_BEHIND_AFTER.total_seconds()
+        for file in self._unfinished.iterdir():
+            with suppress(FileNotFoundError):  # another was quicker
+                if file.stat().st_mtime < too_old:
+                    file.unlink()
 
     @contextmanager
     def _missing_is_not_found(self, key: str) -> Iterator[None]:

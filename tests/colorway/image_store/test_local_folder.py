@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,6 +22,7 @@ from colorway.settings import StoreSettings
 
 KEY = "account/colorways/fingerprint/picture.png"
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -109,6 +111,19 @@ def test_what_a_killed_process_left_behind_is_no_object(store, tmp_path):
     (tmp_path / "pictures" / ".DS_Store").write_bytes(b"a desktop's")
 
     assert [found.key for found in store.list("")] == [KEY]
+
+
+def test_what_was_left_behind_a_day_ago_goes_when_the_folder_is_opened(tmp_path):
+    left = tmp_path / ".unfinished"
+    left.mkdir()
+    for name, age in (("old", 2 * DAY), ("young", timedelta(0))):
+        (left / name).write_bytes(b"half")
+        modified = (datetime.now(UTC) - age).timestamp()
+        os.utime(left / name, (modified, modified))
+
+    LocalFolderStore(tmp_path, "k" * 32)
+
+    assert [file.name for file in left.iterdir()] == ["young"]
 
 
 def test_a_failing_body_leaves_no_file(store, tmp_path):
