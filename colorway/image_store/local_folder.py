@@ -169,8 +169,7 @@ class LocalFolderStore:
         """Yield a file of these bytes, safe on disk, and the path that it should be given."""
         path = self._path(key)
         with _trouble_is_try_later():
-            _make_folder(path.parent)
-            handle, name = tempfile.mkstemp(dir=self._unfinished)
+            handle, name = tempfile.mkstemp(dir=self._unfinished)  # not where it is not mounted
             try:
                 with os.fdopen(handle, "wb") as file:
                     shutil.copyfileobj(body, file, _CHUNK)
@@ -179,6 +178,7 @@ class LocalFolderStore:
                     written = file.tell()
                 if written != size:
                     raise TryLater(f"the body of {key} had {written} bytes, not {size}")
+                _make_folder(path.parent)
                 yield Path(name), path
             finally:
                 Path(name).unlink(missing_ok=True)

@@ -153,6 +153,8 @@ def test_a_folder_that_is_not_mounted_has_lost_no_picture(store, tmp_path, is_mo
     for ask in (store.open, store.stat, store.delete):
         with pytest.raises(TryLater, match="mounted"):
             ask(KEY)
+    with pytest.raises(TryLater):
+        put(store, "another/picture.png", b"x")
     folder.replace(tmp_path / "pictures")
 
     assert store.stat(KEY).bytes == len(b"picture")
