@@ -21,6 +21,7 @@ from colorway.ledger.outbox import replace_lost, seen, told, undelivered
 from colorway.ledger.progress import lock_job_of
 from colorway.ledger.quotas import Quotas, room_to_fill
 from colorway.ledger.repairs import forget_rendition, repair_counters
+from colorway.ledger.reuse import reuse
 from colorway.ledger.tables import colorways, jobs
 from colorway.lifecycle import Status
 from colorway.render_task import Nudge
@@ -30,6 +31,7 @@ from tests.builders import (
     NOON,
     a_claim,
     a_job,
+    a_rendition,
     an_image,
     counts_of,
     finish_it,
@@ -39,8 +41,18 @@ from tests.builders import (
 
 LATER = NOON + 2 * MINUTE
 
+
+def reuse_another(session, task, held):
+    """Let a picture be there, as by an equal colorway, and complete this one with it."""
+    a_rendition(session, held)
+    account = row_of(session, jobs, held.job).account_id
+    print_ = row_of(session, colorways, task.colorway).fingerprint
+    return reuse(session, account, task, print_, now=LATER)
+
+
 WRITERS = {
     "claim": lambda session, task, held: claim(session, task, now=LATER, lease_for=MINUTE),
+    "reuse": reuse_another,
     "finish": lambda session, task, held: finish_it(session, held),
     "fail": lambda session, task, held: fail(session, held, BROKEN, now=LATER),
     "give back": lambda session, task, held: give_back(

@@ -14,7 +14,8 @@ from colorway.ledger.commands import retry_job
 from colorway.ledger.idempotency import Reservation, reserve
 from colorway.ledger.images import find_image_to_use, want_image
 from colorway.ledger.lease import fail
-from colorway.ledger.removal import remove_job, remove_unused_pictures
+from colorway.ledger.removal import LOCK_PICTURES, remove_job, remove_unused_pictures
+from colorway.ledger.repairs import note_checked
 from colorway.ledger.tables import colorways, idempotency_keys, images, jobs, renditions
 from colorway.lifecycle import Status
 from tests.builders import (
@@ -45,7 +46,7 @@ def image(postgres_ledger):
 def unused(postgres_ledger, image):
     """Two pictures that no colorway shows."""
     with postgres_ledger.transaction() as session:
-        job, tasks = a_job(session, ("nord", "ink"), image=image)
+        job, tasks = a_job(session, ("ink", "nord"), image=image)
         for task in tasks:
             finish_it(session, a_claim(session, task))
         session.execute(delete(jobs).where(jobs.c.id == job))
@@ -69,6 +70,26 @@ def test_a_picture_that_an_open_submission_reuses_stays_and_the_others_go(
     assert ids_in(postgres_ledger, renditions) == {reused}
     with postgres_ledger.reading() as session:
         assert statuses_of(session, job) == [Status.COMPLETED]
+
+
+def test_a_submission_takes_its_pictures_in_the_order_of_whoever_removes_them(
+    postgres_ledger, watcher, image, unused
+):
+    first, last = unused
+    with postgres_ledger.transaction() as session:  # so behind on disk, as it is by fingerprint
+        note_checked(session, first, now=NOON)
+    submit = partial(in_transaction, postgres_ledger, a_job, ("nord", "ink"), image=image)
+
+    with ThreadPoolExecutor(1) as pool:
+        with postgres_ledger.transaction() as session:
+            session.execute(LOCK_PICTURES, {"pictures": [first]})
+            submitting = pool.submit(submit)
+            wait_until_one_waits(watcher)
+            session.execute(LOCK_PICTURES, {"pictures": [last]})  # or this is a deadlock
+        job, _ = submitting.result(timeout=10)
+
+    with postgres_ledger.reading() as session:
+        assert statuses_of(session, job) == [Status.COMPLETED] * 2
 
 
 def test_a_submission_that_waits_for_a_picture_to_be_removed_renders_it(
