@@ -143,11 +143,13 @@ class TryLater(ColorwayError):
 class Misconfigured(TryLater):
     """Trouble that only an operator can end: a key, a right, a bucket's limits.
 
-    It is no reason to fail what waits for its end, and none to ask again soon.
+    It is no reason to fail what waits for its end, and none to ask again soon. Clients may see the
+    detail; `advice` is for the operator alone.
     """
 
-    def __init__(self, detail: str, *, retry_after: int = 300) -> None:
+    def __init__(self, detail: str, *, retry_after: int = 300, advice: str = "") -> None:
         super().__init__(detail, retry_after=retry_after)
+        self.advice = advice
 
 
 class LeaseLost(ColorwayError):

@@ -59,6 +59,13 @@ class CallerCheck:
             raise Forbidden("this caller is not on the list")
         return str(email)
 
+    def require_keys(self) -> None:
+        """Raise TryLater unless the issuer's keys can be fetched."""
+        try:
+            self._keys.get_signing_keys()
+        except (jwt.PyJWTError, OSError, ValueError) as error:
+            raise TryLater("the token issuer's keys cannot be fetched") from error
+
     def _verified(self, token: str) -> dict[str, object]:
         try:
             return jwt.decode(
@@ -77,10 +84,7 @@ class CallerCheck:
         name = jwt.get_unverified_header(token).get("kid")
         if not name:
             raise jwt.InvalidTokenError("it does not name its key")
-        try:
-            self._keys.get_signing_keys()  # so that what goes wrong here is the issuer's trouble,
-        except (jwt.PyJWTError, OSError, ValueError) as error:
-            raise TryLater("the token issuer's keys cannot be fetched") from error
+        self.require_keys()  # so that what goes wrong here is the issuer's trouble,
         try:
             return self._keys.get_signing_key(name)  # and here the token's, unless he is away now
         except (jwt.PyJWKClientConnectionError, OSError, ValueError) as error:

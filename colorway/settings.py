@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -115,13 +117,29 @@ class SharedSettings(StoreSettings, LedgerSettings):
 S = TypeVar("S", bound=BaseSettings)
 
 
+@dataclass(frozen=True, slots=True)
+class SettingFlaw:
+    """One variable that is missing or malformed, and what it should say; never its value."""
+
+    name: str
+    complaint: str
+    meaning: str
+
+
+def flaws_of(error: ValidationError, kind: type[BaseSettings]) -> Iterator[SettingFlaw]:
+    """Yield everything that is wrong with an environment."""
+    for flaw in error.errors():
+        field = kind.model_fields.get(str(flaw["loc"][0]))
+        name = "_".join(str(part) for part in flaw["loc"]).upper()
+        yield SettingFlaw(name, flaw["msg"], (field and field.description) or "")
+
+
 def read_settings(kind: type[S]) -> S:
     """Read the environment once; a bad one ends the process with everything wrong with it."""
     try:
         return kind()
     except ValidationError as error:
-        for flaw in error.errors():
-            name = "_".join(str(part) for part in flaw["loc"]).upper()
-            print(f"setting {name}: {flaw['msg']}", file=sys.stderr)  # noqa: T201 - no log yet
+        for flaw in flaws_of(error, kind):
+            print(f"setting {flaw.name}: {flaw.complaint}", file=sys.stderr)  # noqa: T201 - no log yet
         print("docs/settings.md describes every setting", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None

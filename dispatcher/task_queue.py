@@ -22,7 +22,7 @@ from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpc
 from google.protobuf.duration_pb2 import Duration
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from colorway.errors import TryLater
+from colorway.errors import Misconfigured, NotFound, TryLater
 from colorway.job import Priority
 from colorway.render_task import Nudge
 from colorway.telemetry.trace_context import TraceContext
@@ -50,6 +50,19 @@ class _Call:
     url: str
     body: bytes
     place: TraceContext | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFacts:
+    """What a queue is set to. Zero as `max_retry_duration` is no limit, -1 as `max_attempts`."""
+
+    name: str
+    state: str
+    max_attempts: int
+    max_retry_duration: timedelta
+    min_backoff: timedelta
+    max_backoff: timedelta
+    most_at_once: int
 
 
 class TaskQueue:
@@ -88,6 +101,31 @@ class TaskQueue:
         except _TROUBLE as error:
             raise TryLater("the task queue cannot be asked") from error
         return True
+
+    def facts(self, priority: Priority) -> QueueFacts:
+        """Return how a queue is set; NotFound, Misconfigured or TryLater if it does not tell."""
+        name = self._queue_name(priority)
+        try:
+            queue = _TRIES.copy()(self._client().get_queue, name=name, retry=None, timeout=_CALL_S)
+        except exceptions.NotFound:
+            raise NotFound(f"there is no {name}") from None
+        except exceptions.PermissionDenied as error:
+            raise Misconfigured(
+                f"{name} may not be looked at",
+                advice="give this service account roles/cloudtasks.viewer on the queue",
+            ) from error
+        except _TROUBLE as error:
+            raise TryLater(f"the task queue cannot be asked: {error}") from error
+        retry = queue.retry_config
+        return QueueFacts(
+            name=name,
+            state=queue.state.name,
+            max_attempts=retry.max_attempts,
+            max_retry_duration=retry.max_retry_duration or timedelta(0),
+            min_backoff=retry.min_backoff or timedelta(0),
+            max_backoff=retry.max_backoff or timedelta(0),
+            most_at_once=queue.rate_limits.max_concurrent_dispatches,
+        )
 
     def close(self) -> None:
         """Close the connection, if there is one."""

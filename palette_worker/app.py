@@ -30,7 +30,7 @@ def create_app(settings: Settings, *, store: ImageStore | None = None) -> Flask:
     `app.extensions["bench"]`, for SIGTERM to drain.
     """
     metrics = RenderMetrics()
-    ledger = Ledger(settings.database_url, pool_size=settings.threads + 2)  # + heartbeat, + drain
+    ledger = Ledger(settings.database_url, pool_size=settings.connections)
     store = store or open_store(settings)
     heartbeat = Heartbeat(
         ledger, metrics, lease_for=settings.lease_for, every=settings.heartbeat_every

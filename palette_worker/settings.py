@@ -46,3 +46,8 @@ class Settings(SharedSettings):
     )
     max_source_bytes: int = Field(default=50_000_000, description="largest source read, bytes")
     max_pixels: int = Field(default=40_000_000, description="largest source decoded, pixels")
+
+    @property
+    def connections(self) -> int:
+        """To the ledger, of one process: a thread's each, the heartbeat's and the drain's."""
+        return self.threads + 2

@@ -196,7 +196,7 @@ def misconfigured(detail: str, advice: str, **facts: object) -> Misconfigured:
     Clients may see the detail, so the advice, and names, are for the log.
     """
     log.error("image store is misconfigured", reason=detail, advice=advice, **facts)
-    return Misconfigured(detail)
+    return Misconfigured(detail, advice=advice)
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> int:

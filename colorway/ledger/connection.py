@@ -3,6 +3,10 @@
 SQLite is made to behave: write-ahead log, foreign keys, and BEGIN IMMEDIATE for writers, because a
 deferred BEGIN that reads and then writes fails at once with "database is locked", whatever
 busy_timeout says. Make a Ledger per process, after fork.
+
+Where the URL leads to a pooler that gives each transaction another of its own connections, what was
+prepared on one is unknown on the next: `?prepared_statements=false` in the URL prepares nothing.
+Nothing else of a session outlives its transaction, so all of it may pass through one.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys = ON",
 )
 
+_PREPARED = "prepared_statements"  # in the URL, as Rails and Npgsql call it
 
 FREE_WITHIN = timedelta(seconds=5)
 """Where threads share fewer connections, one waits so long for the others."""
@@ -112,13 +117,19 @@ def _sqlite(url: str, pool: dict[str, Any]) -> Engine:
     return engine
 
 
+def prepares_statements(url: URL) -> bool:
+    """Whether statements may be prepared on the connections of this URL."""
+    return url.query.get(_PREPARED) != "false"
+
+
 def _postgres(url: str, pool: dict[str, Any]) -> Engine:
+    target = make_url(url)
+    connecting: dict[str, Any] = {"connect_timeout": 5}  # seconds; who never answers is away
+    if not prepares_statements(target):
+        target = target.difference_update_query([_PREPARED])
+        connecting["prepare_threshold"] = None
     engine = create_engine(
-        url,
-        connect_args={"connect_timeout": 5},  # seconds; a host that never answers is away
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        **pool,
+        target, connect_args=connecting, pool_pre_ping=True, pool_recycle=1800, **pool
     )
     if _logs_in_by_iam(engine.url):
         from colorway.ledger.iam_login import bring_tokens  # noqa: PLC0415 - brings Google's SDK

@@ -41,6 +41,12 @@ PLANTED = [
         "colorway.palette -> colorway.job",
     ),
     (
+        "colorway/doctor/finding.py",
+        "import colorway.doctor.visit",
+        "Inside the doctor, imports point down",
+        "colorway.doctor.finding -> colorway.doctor.visit",
+    ),
+    (
         "colorway/client/bodies.py",
         "import colorway.client.calls",
         "Inside the client, imports point down",
