@@ -6,7 +6,7 @@ OUT ?= demo-output
 T ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test mutants check-infra check-image fuzz fuzz-api chaos check fmt lock golden quality migrate migration
+.PHONY: help setup run doctor demo test mutants check-infra check-image fuzz fuzz-api chaos check fmt lock golden quality migrate migration
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
@@ -21,8 +21,11 @@ setup: .venv/.installed ## make the virtual environment and install what is pinn
 demo: setup ## one picture in seven palettes, for real; IMAGE=… PALETTES=file.json OUT=folder
 	$(BIN)/python -m demo show "$(IMAGE)" --out "$(OUT)" $(if $(PALETTES),--palettes "$(PALETTES)")
 
-run: setup ## keep dispatcher, worker and local queue running, and print what to curl
-	$(BIN)/python -m demo serve
+run: setup ## keep dispatcher, worker and local queue running, and print what to curl; PROD=1: as in the cloud
+	$(BIN)/python -m demo serve $(if $(PROD),--prod)
+
+doctor: setup ## examine what `make run` keeps running: what is wrong, and the fix; PROD=1 as there
+	$(BIN)/python -m demo doctor $(if $(PROD),--prod)
 
 test: setup ## the whole suite; T=path for a part
 	$(BIN)/python -m pytest $(T)

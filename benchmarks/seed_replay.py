@@ -39,7 +39,8 @@ from benchmarks.pictures import encoded, photo
 from colorway.client import Client
 from colorway.job import Priority
 from colorway.palette import Palette
-from demo.machine import SLOTS, Machine
+from demo.machine import Machine
+from demo.shape import SLOTS, Shape
 
 MAX_TO_SLOWEST = 1.15
 MAX_TO_ONE_AFTER_ANOTHER = 0.62
@@ -112,7 +113,7 @@ def _ours(
         data,
         worker_app="benchmarks.slow_worker:app",
         settings={"UPLOAD_SECONDS": str(upload_s), "MAX_PARALLEL_UPLOADS": str(uploads)},
-        slots=SLOTS | {Priority.NORMAL: max(uploads, SLOTS[Priority.NORMAL])},
+        shape=Shape(slots=SLOTS | {Priority.NORMAL: max(uploads, SLOTS[Priority.NORMAL])}),
     )
     with machine.running(), Client(machine.dispatcher_url, machine.api_key) as client:
         seeds = count(1)  # another picture each time, or the second job would be there already

@@ -18,8 +18,8 @@ from chaos.databases import Database
 from chaos.faulty_store import UPLOADS_FILE
 from chaos.front import Front
 from chaos.switches import SWITCHES_FILE, Switches
-from colorway.job import Priority
-from demo.machine import QUEUES, SLOTS, Machine
+from demo.machine import QUEUES, Machine
+from demo.shape import SLOTS
 from demo.supervisor import Service, free_port
 
 IMPATIENT = {
@@ -178,10 +178,10 @@ def _with_wsgi(service: Service, module: str) -> Service:
 def _with_faults(queue: Service, seed: int) -> Service:
     arguments = [f"--fault={name}={value}" for name, value in _FAULTS.items()]
     arguments.append(f"--fault=seed={seed}")
-    for priority in Priority:
+    for priority, slots in SLOTS.items():
         name = QUEUES.replace("{priority}", priority)
-        slots = SLOTS[priority] + 2  # there are two workers
-        arguments += ["--queue", f"{name},max_concurrent_dispatches={slots},{_BACKOFF}"]
+        both = slots + 2  # there are two workers
+        arguments += ["--queue", f"{name},max_concurrent_dispatches={both},{_BACKOFF}"]
     return replace(queue, command=[*queue.command, *arguments])
 
 

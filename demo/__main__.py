@@ -1,9 +1,10 @@
-"""`python -m demo show` runs one job for real; `python -m demo serve` keeps everything running."""
+"""`python -m demo show` runs one job for real, `serve` keeps all running, `doctor` examines it."""
 
 from __future__ import annotations
 
 import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Event
@@ -14,11 +15,14 @@ from rich.console import Console
 
 from colorway.client import ApiProblem, Client, ClientError, Job
 from colorway.errors import InvalidRequest
+from colorway.ledger.connection import address_of
 from colorway.palette import CATALOGUE, Palette
 from demo.baseline import seconds_one_after_another
 from demo.contact_sheet import Frame, contact_sheet
-from demo.machine import Machine, Ports
+from demo.doctors import see_doctors
+from demo.machine import Machine, Ports, running_file
 from demo.palette_file import read_palettes
+from demo.production import production
 from demo.screen import show_failures, show_times, watch
 from demo.supervisor import DidNotStart, free_port
 
@@ -59,24 +63,45 @@ def show(
     machine.remove()
 
 
+Data = Annotated[
+    Path | None,
+    typer.Option(help="where ledger, queue and pictures are kept; `data`, or `data-prod`"),
+]
+Prod = Annotated[
+    bool, typer.Option(help="as in the cloud: Postgres, three dispatcher processes, two workers")
+]
+
+
 @commands.command()
-def serve(
-    data: Annotated[Path, typer.Option(help="where ledger, queue and pictures are kept")] = Path(
-        "data"
-    ),
-) -> None:
-    """Keep dispatcher, palette worker and local queue running until Ctrl-C."""
-    is_first = not (data / "api_key").exists()
-    machine = Machine(data, ports=Ports(dispatcher=free_port(8000), worker=free_port(8001)))
+def serve(data: Data = None, prod: Prod = False) -> None:
+    """Keep dispatcher, palette worker and local queue running until Ctrl-C.
+
+    In production shape the ledger is the Postgres at DATABASE_URL, or one that lasts as long as
+    this; pictures go to IMAGE_STORE, if that is set.
+    """
+    data = data or _data(prod)
+    known = _key_in(data)
     stopping = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
+    ports = Ports(dispatcher=free_port(8000), worker=free_port(8001))
     try:
-        with machine.running():
-            _explain(machine, show_key=is_first)
+        made = production(data, ports) if prod else nullcontext(Machine(data, ports=ports))
+        with made as machine, machine.running():
+            _explain(machine, show_key=machine.api_key != known)
             machine.keep_alive(stopping, report=lambda what: console.print(what, style="yellow"))
     except DidNotStart as error:
         _stop(str(error), code=1)
+
+
+@commands.command()
+def doctor(data: Data = None, prod: Prod = False) -> None:
+    """Ask the doctors of both services about the machine that runs from this folder."""
+    data = data or _data(prod)
+    if not running_file(data).exists():
+        how = "`make run PROD=1`" if prod else "`make run`"
+        _stop(f"nothing runs from {data}/; {how} starts it", code=2)
+    sys.exit(see_doctors(running_file(data)))
 
 
 def _run_job(machine: Machine, image: Path, palettes: tuple[Palette, ...], out: Path) -> Job:
@@ -107,9 +132,11 @@ def _fetch(client: Client, image: Path, job: Job, out: Path) -> list[Frame]:
 def _explain(machine: Machine, *, show_key: bool) -> None:
     url, key_file = machine.dispatcher_url, machine.data / "api_key"
     known_key = f"\nAPI key     {machine.api_key} (shown once)" if show_key else ""
+    shape = machine.shape
     console.print(
-        f"""dispatcher  {url}, explained at {url}/docs
-worker      {machine.worker_url}
+        f"""dispatcher  {url}, explained at {url}/docs{_several(shape.dispatchers)}
+worker      {machine.worker_url}{_several(shape.workers)}
+ledger      {address_of(machine.database_url)}
 logs        {machine.logs}{known_key}
 
 Try, in another terminal:
@@ -125,6 +152,19 @@ Ctrl-C stops everything.""",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _several(processes: int) -> str:
+    return f", {processes} processes" if processes > 1 else ""
+
+
+def _data(prod: bool) -> Path:
+    return Path("data-prod" if prod else "data")
+
+
+def _key_in(data: Path) -> str | None:
+    kept = data / "api_key"
+    return kept.read_text().strip() if kept.exists() else None
 
 
 def _stop(why: str, *, code: int) -> NoReturn:

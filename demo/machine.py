@@ -1,10 +1,12 @@
 """The whole service on one machine: local queue, palette worker, dispatcher, SQLite, a folder.
 
-Everything it keeps lies in one data folder, secrets included; a second start goes on with it.
+Everything it keeps lies in one data folder, secrets included; a second start goes on with it. While
+it runs, `running.json` in there says how, for the doctors.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -16,26 +18,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.orm import Session
 
-from colorway.job import Priority
-from colorway.ledger.accounts import issue_key, open_account
+from colorway.errors import Unauthenticated
+from colorway.ledger.accounts import caller_with, issue_key, open_account
 from colorway.ledger.connection import Ledger
+from demo.shape import Shape
 from demo.supervisor import Service, free_port
 
 HOUSE = Path(__file__).resolve().parents[1]
 QUEUES = "projects/local/locations/local/queues/colorway-{priority}"
 TASK_CALLER = "tasks@colorway.local"
-RENDERS = os.cpu_count() or 1
-SLOTS = {Priority.HIGH: RENDERS + 1, Priority.NORMAL: RENDERS + 1, Priority.LOW: 1}
-"""Tasks under way at once, by queue: one renders on each processor, one more uploads meanwhile.
-
-Yet another would only contend for the interpreter: 3 ms of CPU per palette on two processors.
-"""
-
-_SPARE_THREADS = 2  # beside one for each task under way, for whoever asks how it goes
 _NEVER_GIVES_UP = "max_attempts=-1,min_backoff=2,max_backoff=60"  # seconds; the ledger decides
 
 
@@ -50,7 +47,7 @@ class Ports:
 
 
 class Machine:
-    """Three processes and the data folder they share."""
+    """The processes and the data folder they share."""
 
     def __init__(
         self,
@@ -60,9 +57,10 @@ class Machine:
         settings: Mapping[str, str] | None = None,
         database_url: str | None = None,
         worker_app: str = "palette_worker.wsgi:app",
-        slots: Mapping[Priority, int] = SLOTS,
+        shape: Shape | None = None,
     ) -> None:
         self.data = data.resolve()
+        self.shape = shape or Shape()
         self.ports = ports or Ports()
         self.database_url = database_url or f"sqlite:///{self.data / 'ledger.db'}"
         self.dispatcher_url = f"http://127.0.0.1:{self.ports.dispatcher}"
@@ -74,30 +72,41 @@ class Machine:
         self.temporary = self.data / "tmp"
         self.temporary.mkdir(exist_ok=True)
         self.api_key = self._prepare()
+        self.running_file = running_file(self.data)
         environment = self._environment() | dict(settings or {})
-        queue, threads = self._queue_command(slots), sum(slots.values()) + _SPARE_THREADS
-        self.queue = self._service("queue", queue, environment, self.queue_url)
-        self.worker = self._service(
-            "worker",
-            _gunicorn("palette_worker", worker_app),
-            environment | {"PORT": str(self.ports.worker), "THREADS": str(threads)},
-            self.worker_url,
-        )
+        self.queue = self._service("queue", self._queue_command(), environment, self.queue_url)
+        self.workers = [
+            self._service(
+                name,
+                _gunicorn("palette_worker", worker_app, *self._sharing_the_port()),
+                environment
+                | {"PORT": str(self.ports.worker), "THREADS": str(self.shape.worker_threads)},
+                self.worker_url,
+            )
+            for name in ("worker", *(f"worker-{n + 1}" for n in range(1, self.shape.workers)))
+        ]
         self.dispatcher = self._service(
             "dispatcher",
             _gunicorn("dispatcher", "dispatcher.wsgi:app"),
-            environment | {"PORT": str(self.ports.dispatcher)},
+            environment
+            | {"PORT": str(self.ports.dispatcher), "WORKERS": str(self.shape.dispatchers)},
             self.dispatcher_url,
         )
 
     @property
-    def services(self) -> tuple[Service, Service, Service]:
+    def worker(self) -> Service:
+        """The first of the workers, mostly the only one."""
+        return self.workers[0]
+
+    @property
+    def services(self) -> tuple[Service, ...]:
         """The processes, in the order of starting."""
-        return self.queue, self.worker, self.dispatcher
+        return self.queue, *self.workers, self.dispatcher
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Keep everything running while the block does."""
+        _keep_secret(self.running_file, json.dumps(self._as_it_runs(), indent=1))
         try:
             for service in self.services:
                 service.start()
@@ -109,6 +118,7 @@ class Machine:
                 service.ask_to_stop()
             for service in self.services:
                 service.stop()
+            self.running_file.unlink(missing_ok=True)
 
     def keep_alive(self, stopping: Event, *, report: Callable[[str], None]) -> None:
         """Start whatever has ended anew, until `stopping`."""
@@ -133,14 +143,16 @@ class Machine:
         """Bring the ledger to its newest revision; make the first key where there is none."""
         migrate(self.database_url)
         kept = self.data / "api_key"
-        if not kept.exists():
-            ledger = Ledger(self.database_url)
-            now = datetime.now(UTC)
+        ledger, now = Ledger(self.database_url), datetime.now(UTC)
+        try:
             with ledger.transaction() as session:
+                if kept.exists() and _is_known(session, kept.read_text().strip(), now=now):
+                    return kept.read_text().strip()
                 key = issue_key(session, open_account(session, "local", now=now), now=now)
+        finally:
             ledger.dispose()
-            _keep_secret(kept, key)
-        return kept.read_text().strip()
+        _keep_secret(kept, key)
+        return key
 
     def _environment(self) -> dict[str, str]:
         return dict(os.environ) | {
@@ -170,19 +182,36 @@ class Machine:
             _keep_secret(kept, secrets.token_urlsafe(32))
         return kept.read_text().strip()
 
-    def _queue_command(self, slots: Mapping[Priority, int]) -> list[str]:
+    def _queue_command(self) -> list[str]:
         arguments = [sys.executable, "-m", "local_tasks", "serve", "--data", str(self.queue_file)]
         arguments += ["--grpc", f"127.0.0.1:{self.ports.queue_grpc}"]
         arguments += ["--http", f"127.0.0.1:{self.ports.queue_http}"]
-        for priority, most in slots.items():
+        for priority, slots in self.shape.slots.items():
             name = QUEUES.replace("{priority}", priority)
-            arguments += ["--queue", f"{name},max_concurrent_dispatches={most},{_NEVER_GIVES_UP}"]
+            arguments += ["--queue", f"{name},max_concurrent_dispatches={slots},{_NEVER_GIVES_UP}"]
         return arguments
+
+    def _sharing_the_port(self) -> list[str]:
+        return ["--reuse-port"] if self.shape.workers > 1 else []
+
+    def _as_it_runs(self) -> dict[str, Any]:
+        """Return what a doctor must know: whole environments, so secrets are among it."""
+        return {
+            "dispatchers": self.shape.dispatchers,
+            "workers": self.shape.workers,
+            "dispatcher": dict(self.dispatcher.environment),
+            "palette_worker": dict(self.worker.environment),
+        }
 
     def _service(
         self, name: str, command: list[str], environment: dict[str, str], url: str
     ) -> Service:
         return Service(name, command, environment, f"{url}/health", self.logs / f"{name}.log")
+
+
+def running_file(data: Path) -> Path:
+    """Return where a machine with this data folder says how it runs, while it does."""
+    return data / "running.json"
 
 
 def migrate(database_url: str) -> None:
@@ -192,9 +221,17 @@ def migrate(database_url: str) -> None:
     command.upgrade(config, "head")
 
 
-def _gunicorn(service: str, app: str) -> list[str]:
+def _gunicorn(service: str, app: str, *arguments: str) -> list[str]:
     configuration = str(HOUSE / service / "gunicorn.conf.py")
-    return [sys.executable, "-m", "gunicorn", "-c", configuration, app]
+    return [sys.executable, "-m", "gunicorn", "-c", configuration, *arguments, app]
+
+
+def _is_known(session: Session, key: str, *, now: datetime) -> bool:
+    try:
+        caller_with(session, key, now=now)
+    except Unauthenticated:
+        return False
+    return True
 
 
 def _keep_secret(file: Path, secret: str) -> None:

@@ -107,7 +107,7 @@ def _capacity(dispatches: int, sides: Sides) -> Finding:
     what = "queues and slots"
     if sides.worker is None or sides.worker.slots is None:
         said = f"the queues send up to {dispatches} tasks at once; the workers' slots are not known"
-        return unseen(what, said, fix="give the worker's doctor's --json as --other")
+        return unseen(what, said, fix="give the worker's doctor's --facts as --other")
     slots = sides.workers * sides.worker.slots
     said = f"the queues send up to {dispatches} tasks at once, to {slots} slots"
     if dispatches <= slots:

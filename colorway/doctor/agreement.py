@@ -1,7 +1,7 @@
 """What dispatcher and worker must agree on: each doctor tells its side, either compares both.
 
-Where the two run apart, one's `--json` is the other's `--other`. Whoever has only eyes compares the
-fingerprints: they are equal where ledger, store, issuer and audience are.
+Where the two run apart, one's `--facts` are the other's `--other`. Whoever has only eyes compares
+the fingerprints: they are equal where ledger, store, issuer and audience are.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import make_url
 
 from colorway.doctor.finding import Finding, Findings, judged, right, unseen, wrong
+from colorway.ledger.connection import address_of
 from colorway.settings import SharedSettings
 
 _SAME = {
@@ -79,9 +79,8 @@ class Sides:
 
 def where_both_meet(settings: SharedSettings) -> dict[str, str]:
     """Return what of the settings is the same on both sides, without logins."""
-    url = make_url(settings.database_url).set(username=None, password=None, query={})
     return {
-        "ledger": url.render_as_string(),
+        "ledger": address_of(settings.database_url),
         "image_store": settings.image_store.rstrip("/"),
         "issuer": settings.oidc_issuer,
         "certs_url": settings.oidc_certs_url,
@@ -93,7 +92,7 @@ def check_agreement(ours: Facts, sides: Sides) -> Findings:
     dispatcher, worker = sides.dispatcher, sides.worker
     print_ = f"fingerprint {ours.fingerprint}"
     if dispatcher is None or worker is None:
-        fix = "compare fingerprints by eye, or give the other doctor's --json as --other"
+        fix = "compare fingerprints by eye, or give the other doctor's --facts as --other"
         yield unseen("both sides", print_, fix=fix)
     else:
         flaws = [
@@ -143,4 +142,4 @@ def read_other(file: Path) -> Facts:
     try:
         return Facts.model_validate(json.loads(file.read_text())["facts"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise ValueError(f"{file} is not what a doctor writes with --json") from None
+        raise ValueError(f"{file} is not what a doctor writes with --facts") from None

@@ -15,6 +15,7 @@ _END = """exit code 0: nothing is wrong; 1: something is; 2: these arguments are
 class Arguments(argparse.Namespace):
     """The arguments, each with its unit."""
 
+    facts: bool
     json: bool
     other: Facts | None
     dispatchers: int
@@ -26,12 +27,13 @@ def arguments_of(service: str, about: str, given: list[str]) -> Arguments:
     """Read them, or end the process with code 2."""
     parser = argparse.ArgumentParser(f"python -m {service}.doctor", description=about, epilog=_END)
     add: Callable[..., object] = parser.add_argument
-    add("--json", action="store_true", help="one JSON document; the other doctor's --other")
+    add("--json", action="store_true", help="one JSON document, facts included")
+    add("--facts", action="store_true", help="only tell what the other service must agree with")
     add(
         "--other",
         type=_other(service),
         metavar="FILE",
-        help="what the other service's doctor said by --json",
+        help="what the other service's doctor said by --facts, or by --json",
     )
     add("--dispatchers", type=_count, default=1, metavar="N", help="processes at most (1)")
     add("--workers", type=_count, default=1, metavar="N", help="processes at most (1)")

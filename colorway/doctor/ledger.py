@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from colorway.doctor.clock import check_clock
 from colorway.doctor.finding import Finding, Findings, right, unseen, wrong
 from colorway.errors import TryLater
-from colorway.ledger.connection import Ledger, is_sqlite, prepares_statements
+from colorway.ledger.connection import Ledger, address_of, is_sqlite, prepares_statements
 from colorway.ledger.revision import NEWEST, revision_of
 
 RESERVED = 10
@@ -33,9 +33,9 @@ def check_ledger(url: str, *, connections: int | None) -> Findings:
         try:
             first.check()
         except (TryLater, DBAPIError) as error:
-            yield wrong("ledger", _why(error), fix=f"{_ANSWERS} {_shown(target)}")
+            yield wrong("ledger", _why(error), fix=f"{_ANSWERS} {address_of(url)}")
             return
-        yield right("ledger", f"answers at {_shown(target)}")
+        yield right("ledger", f"answers at {address_of(url)}")
         yield _revision(first)
         yield _writable(first)
         if is_sqlite(url):
@@ -123,12 +123,6 @@ def _backend_of(ledger: Ledger) -> int:
     """Return the process that serves us; two of our connections share one behind a pooler alone."""
     with ledger.reading() as session:
         return int(session.scalars(text("SELECT pg_backend_pid()")).one())
-
-
-def _shown(url: URL) -> str:
-    """Return the address without login, password and options."""
-    bare = url.set(username=None, password=None, query={})
-    return bare.render_as_string()
 
 
 def _why(error: Exception) -> str:

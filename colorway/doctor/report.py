@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -53,14 +54,15 @@ class Report:
         """Say the last word, and return the exit code."""
         flaws = sum(finding.verdict == "wrong" for finding in self.findings)
         if self.as_json:
-            document = {
-                "service": self.service,
-                "healthy": not flaws,
-                "findings": [asdict(finding) for finding in self.findings],
-                "facts": facts and facts.model_dump(mode="json"),
-            }
-            json.dump(document, sys.stdout, indent=1)
+            found = [asdict(finding) for finding in self.findings]
+            print_json(self.service, facts, healthy=not flaws, findings=found)
         else:
             said = f"{flaws} wrong" if flaws else "nothing is wrong"
             Console(highlight=False).print(f"{self.service}: {said}", style="bold")
         return WRONG if flaws else FINE
+
+
+def print_json(service: str, facts: Facts | None, **more: Any) -> None:
+    """Write one JSON document, which the other doctor can read."""
+    told = facts and facts.model_dump(mode="json")
+    sys.stdout.write(f"{json.dumps({'service': service, **more, 'facts': told}, indent=1)}\n")

@@ -12,7 +12,7 @@ from colorway.doctor.arguments import arguments_of
 from colorway.doctor.finding import Findings, right, unseen
 from colorway.doctor.issuer import check_issuer
 from colorway.doctor.ledger import check_ledger
-from colorway.doctor.report import Report
+from colorway.doctor.report import FINE, Report, print_json
 from colorway.doctor.settings import check_process, read_or_explain
 from colorway.doctor.store import check_store
 from colorway.settings import SharedSettings
@@ -45,8 +45,11 @@ def visit(doctor: Doctor[S], given: list[str]) -> int:
     if settings is None:
         report.add(unseen("all else", "needs the settings"))
         return report.end(None)
-    report.add(right("settings", f"all {len(doctor.settings.model_fields)} can be read"))
     facts = doctor.facts_of(settings)
+    if arguments.facts:
+        print_json(doctor.service, facts)
+        return FINE
+    report.add(right("settings", f"all {len(doctor.settings.model_fields)} can be read"))
     sides = Sides.of(
         facts,
         arguments.other,

@@ -99,6 +99,20 @@ def is_sqlite(url: str) -> bool:
     return make_url(url).get_backend_name() == "sqlite"
 
 
+def address_of(url: str) -> str:
+    """Return where the database is, as a URL without login and options."""
+    full = make_url(url)
+    socket = {"host": full.query["host"]} if "host" in full.query else {}
+    bare = URL.create(
+        full.get_backend_name(),
+        host=full.host,
+        port=full.port,
+        database=full.database,
+        query=socket,
+    )
+    return bare.render_as_string()
+
+
 def _sqlite(url: str, pool: dict[str, Any]) -> Engine:
     engine = create_engine(
         url, connect_args={"isolation_level": None, "check_same_thread": False}, **pool
