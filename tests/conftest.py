@@ -15,8 +15,15 @@ from sqlalchemy.orm import Session
 
 from colorway.ledger.connection import Ledger
 from tests.databases import PostgresServer, migrate, postgres_server
+from tests.pooler import ABSENT, PGBOUNCER
 
 DATABASES = ("sqlite", "postgres")
+
+collect_ignore_glob = [] if PGBOUNCER else ["**/test_behind_a_pooler.py"]
+
+
+def pytest_report_header() -> str | None:
+    return None if PGBOUNCER else ABSENT
 
 
 @pytest.fixture(scope="session", autouse=True)
