@@ -19,7 +19,7 @@ from tests.pooler import ABSENT, PGBOUNCER
 
 DATABASES = ("sqlite", "postgres")
 
-collect_ignore_glob = [] if PGBOUNCER else ["**/test_behind_a_pooler.py"]
+collect_ignore_glob = [] if PGBOUNCER else ["**/test_pooled_*.py"]
 
 
 def pytest_report_header() -> str | None:

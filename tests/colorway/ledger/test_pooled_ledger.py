@@ -109,7 +109,7 @@ def test_prepared_statements_are_what_would_break(pooled):
     def count_often() -> None:
         for ledger in unaware:
             for _ in range(10):
-                with ledger.reading() as session:
+                with ledger.transaction() as session:  # a roll-back would forget them
                     session.execute(select(func.count()).select_from(accounts))
 
     with pytest.raises(DBAPIError, match="prepared statement"):
