@@ -7,17 +7,16 @@ databases), else one that comes with the test packages and lives as long as the 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import NullPool, create_engine, make_url
+
+from demo.postgres import embedded_postgres
 
 ROOT = Path(__file__).parent.parent
 
@@ -65,18 +64,5 @@ def postgres_server() -> Iterator[PostgresServer]:
     if given:
         yield PostgresServer(given)
         return
-    # Not in pytest's folder: as root, embedded-postgres opens the data folder's parents to every
-    # user, since Postgres must not run as root, and the next pytest to start closes its own again.
-    folder = Path(tempfile.mkdtemp(prefix="colorway-postgres-"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        from embedded_postgres.postgres_server import (  # noqa: PLC0415 - reads it when imported
-            get_server,
-        )
-
-    server = get_server(folder / "data", cleanup_mode="delete")
-    try:
-        yield PostgresServer(server.get_uri())
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder)
+    with embedded_postgres() as url:
+        yield PostgresServer(url)

@@ -45,7 +45,8 @@ def check_store(settings: StoreSettings, *, dispatcher_url: str | None) -> Findi
         if dispatcher_url is not None:
             yield from _link(store, key, dispatcher_url)
     finally:
-        yield from _taken_away(store, key, fix)
+        left_behind = _taken_away(store, key, fix)
+    yield from left_behind
 
 
 def _tried(store: ImageStore, key: str, fix: str) -> Findings:
@@ -97,13 +98,13 @@ def _link(store: ImageStore, key: str, dispatcher_url: str) -> Findings:
     yield check_date_header(whose, answer.headers.get("Date"), ours=ours)
 
 
-def _taken_away(store: ImageStore, key: str, fix: str) -> Findings:
+def _taken_away(store: ImageStore, key: str, fix: str) -> list[Finding]:
     try:
         store.delete(key)
-        if is_stored(store, key):
-            yield wrong("image store", f"{key} cannot be deleted", fix=fix)
+        is_left = is_stored(store, key)
     except (ColorwayError, OSError) as error:
-        yield _trouble("deleted", error, fix)
+        return [_trouble("deleted", error, fix)]
+    return [wrong("image store", f"{key} cannot be deleted", fix=fix)] if is_left else []
 
 
 def _put(store: ImageStore, key: str) -> bool:

@@ -102,17 +102,17 @@ class FolderStand:
 
     def __init__(self, folder: Path, dispatcher: str, store: LocalFolderStore) -> None:
         self.store = store
-        self._dispatcher = dispatcher
+        self.dispatcher = dispatcher
         self.environment = {
             "IMAGE_STORE": folder.as_uri(),
             "LINK_SIGNING_KEY": SIGNING_KEY,
         }
 
     def use(self, slot: UploadSlot, body: bytes, *, announced: int) -> int:
-        return exchange(self._dispatcher, slot.method, slot.url, slot.headers, body, announced)
+        return exchange(self.dispatcher, slot.method, slot.url, slot.headers, body, announced)
 
     def follow(self, url: str, method: str = "GET") -> Got:
-        return followed(self._dispatcher, method, url)
+        return followed(self.dispatcher, method, url)
 
     def an_old_link(self, key: str) -> str:
         return a_link(self.store, key, seconds=-1)
