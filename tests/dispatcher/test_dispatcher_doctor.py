@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pytest
 
 from colorway.doctor.agreement import Sides
@@ -124,6 +126,26 @@ def test_queues_that_cannot_be_asked(sqlite_ledger, tmp_path):
         flaw = the_wrong_one(queues(stage))
 
     assert "CLOUD_TASKS_EMULATOR_HOST" in flaw.fix
+
+
+def test_queues_that_may_not_be_looked_at(sqlite_ledger, tmp_path):
+    def refuse(_request: bytes, context: grpc.ServicerContext) -> None:
+        context.abort(grpc.StatusCode.PERMISSION_DENIED, "cloudtasks.queues.get is denied")
+
+    class Refusing(grpc.GenericRpcHandler):
+        def service(self, _call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+            return grpc.unary_unary_rpc_method_handler(refuse)
+
+    server = grpc.server(ThreadPoolExecutor(1), handlers=(Refusing(),))
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        with on_stage(sqlite_ledger, tmp_path, address) as stage:
+            flaw = the_wrong_one(queues(stage))
+    finally:
+        server.stop(grace=None).wait()
+
+    assert "roles/cloudtasks.viewer" in flaw.fix
 
 
 @pytest.mark.parametrize(("threads", "verdict"), [(9, "right"), (8, "wrong")])

@@ -16,6 +16,7 @@ from sqlalchemy import NullPool, create_engine, inspect, make_url, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from colorway.ledger.connection import Ledger
+from colorway.ledger.revision import NEWEST
 from colorway.ledger.tables import Row, colorways, images
 from tests.builders import a_job, an_image, row_of
 from tests.databases import ROOT, migrate, migrations_of
@@ -200,6 +201,11 @@ def test_a_migration_that_orphans_rows_is_undone(sqlite_ledger, copied):
 
     with sqlite_ledger.reading() as session:
         assert row_of(session, images, image.id) == image
+
+
+def test_the_code_knows_which_revision_is_the_newest():
+    """colorway/ledger/revision.py: the worker has no migrations beside it to look at."""
+    assert ScriptDirectory.from_config(migrations_of("sqlite://")).get_current_head() == NEWEST
 
 
 def test_revisions_are_numbered_in_the_order_they_run():

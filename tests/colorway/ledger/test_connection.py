@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from colorway.errors import TryLater
 from colorway.ledger.accounts import open_account
-from colorway.ledger.connection import Ledger, is_sqlite
+from colorway.ledger.connection import Ledger, address_of, is_sqlite
 from colorway.ledger.tables import Account, UtcDateTime
 from tests.builders import NOON, an_account
 
@@ -270,3 +270,38 @@ def test_of_two_in_a_deadlock_one_must_try_later(postgres_ledger):
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(rename_both, (0, 1))) == ["done", "try later"]
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("sqlite:////srv/ledger.db", "sqlite:////srv/ledger.db"),
+        (
+            "postgresql+psycopg://me:hunter2@db:6432/colorway?prepared_statements=false",
+            "postgresql://db:6432/colorway",
+        ),
+        (
+            "postgresql://a%40p.iam@/colorway?host=/run/pg",
+            "postgresql:///colorway?host=%2Frun%2Fpg",
+        ),
+    ],
+)
+def test_an_address_has_neither_login_nor_options(url, address):
+    assert address_of(url) == address
+
+
+def test_statements_are_prepared_unless_the_url_says_otherwise(postgres_ledger):
+    target = postgres_ledger.engine.url
+    as_told = target.update_query_dict({"prepared_statements": "false"})
+    unprepared = Ledger(as_told.render_as_string(hide_password=False), pool_size=1)
+
+    def prepared_on(ledger: Ledger) -> int:
+        for _ in range(10):
+            with ledger.transaction() as session:
+                session.execute(ACCOUNTS)
+        with ledger.transaction() as session:
+            return session.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
+
+    assert prepared_on(postgres_ledger) > 0
+    assert prepared_on(unprepared) == 0
+    unprepared.dispose()

@@ -10,11 +10,13 @@ import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from colorway.doctor.ledger import check_ledger
 from colorway.ledger.accounts import open_account
 from colorway.ledger.connection import Ledger
 from colorway.ledger.lease import Claim, claim
 from colorway.ledger.tables import accounts, jobs
 from tests.builders import NOON, a_job
+from tests.colorway.doctor.verdicts import the_wrong_one, verdicts
 from tests.pooler import transaction_pooler
 
 CLIENTS = 12
@@ -117,3 +119,16 @@ def test_prepared_statements_are_what_would_break(pooled):
 
     for ledger in unaware:
         ledger.dispose()
+
+
+def test_the_doctors_notice_a_pooler_that_nobody_has_told_of(pooled):
+    found = check_ledger(pooled.partition("?")[0], connections=1)
+
+    flaw = the_wrong_one(found)
+
+    assert flaw.what == "prepared statements"
+    assert "?prepared_statements=false" in flaw.fix
+
+
+def test_the_doctors_find_nothing_wrong_with_one_that_is_known(pooled):
+    assert set(verdicts(check_ledger(pooled, connections=1)).values()) == {"right", "unseen"}
