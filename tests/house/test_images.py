@@ -149,8 +149,8 @@ def test_the_dispatcher_has_nothing_that_opens_pictures():
     assert locked("dispatcher") & {"numpy", "pillow", "isal", "scipy"} == set()
 
 
-def test_the_worker_has_no_queue_and_no_command_line():
-    assert locked("palette_worker") & {"google-cloud-tasks", "grpcio", "rich", "typer"} == set()
+def test_the_worker_has_no_queue_and_no_commands_but_its_doctor():
+    assert locked("palette_worker") & {"google-cloud-tasks", "grpcio", "typer"} == set()
 
 
 def test_what_images_ask_for_the_project_asks_for():
