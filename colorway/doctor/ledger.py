@@ -20,6 +20,9 @@ RESERVED = 10
 """Connections left to superusers, monitoring and whoever looks by hand."""
 
 _MIGRATOR = 1
+_MIGRATE = "`make migrate`, or in the cloud the migration job: `gcloud run jobs execute`"
+_GRANT = "migrate first; then let the login of DATABASE_URL write to the tables (LEDGER_LOGINS)"
+_FEWER = "fewer processes, a smaller DATABASE_POOL or worker's THREADS, or raise max_connections"
 _WRITE_NOTHING = text("UPDATE jobs SET version = version WHERE 1 = 0")
 
 
@@ -33,7 +36,11 @@ def check_ledger(url: str, *, connections: int | None) -> Findings:
         try:
             first.check()
         except (TryLater, DBAPIError) as error:
-            yield wrong("ledger", _why(error), fix=f"{_ANSWERS} {address_of(url)}")
+            yield wrong(
+                "ledger",
+                _why(error),
+                fix=f"start it, or correct DATABASE_URL: it leads to {address_of(url)}",
+            )
             return
         yield right("ledger", f"answers at {address_of(url)}")
         yield _revision(first)
@@ -46,10 +53,6 @@ def check_ledger(url: str, *, connections: int | None) -> Findings:
         is_pooled = _backend_of(first) == _backend_of(second)
         yield _prepared(target, is_pooled)
         yield _room(first, connections, is_pooled)
-
-
-_ANSWERS = "start it, or correct DATABASE_URL; it leads to"
-_MIGRATE = "`make migrate`, or in the cloud the migration job: `gcloud run jobs execute`"
 
 
 def _revision(ledger: Ledger) -> Finding:
@@ -69,10 +72,7 @@ def _writable(ledger: Ledger) -> Finding:
         with ledger.transaction() as session:
             session.execute(_WRITE_NOTHING)
     except (TryLater, DBAPIError) as error:
-        fix = (
-            "migrate first; then let the login of DATABASE_URL write to the tables (LEDGER_LOGINS)"
-        )
-        return wrong("ledger's rows", _why(error), fix=fix)
+        return wrong("ledger's rows", _why(error), fix=_GRANT)
     return right("ledger's rows", "may be written")
 
 
@@ -100,8 +100,7 @@ def _room(ledger: Ledger, connections: int | None, is_pooled: bool) -> Finding:
     said = f"{needed} may be open, a migration's included; {most} - {RESERVED} are there"
     if needed <= allowed:
         return right(what, said)
-    fix = "fewer processes, a smaller DATABASE_POOL or worker's THREADS, or raise max_connections"
-    return wrong(what, said, fix=fix)
+    return wrong(what, said, fix=_FEWER)
 
 
 @contextmanager
@@ -125,8 +124,8 @@ def _backend_of(ledger: Ledger) -> int:
         return int(session.scalars(text("SELECT pg_backend_pid()")).one())
 
 
-def _why(error: Exception) -> str:
-    """Return the sentence, and the first line of what the database said: no row, no password."""
-    cause = error.__cause__ if isinstance(error, TryLater) else error
+def _why(error: TryLater | DBAPIError) -> str:
+    """Return our sentence, and the first line of what the database said: no row, no password."""
+    ours, cause = (str(error), error.__cause__) if isinstance(error, TryLater) else ("", error)
     said = str(cause.orig).strip() if isinstance(cause, DBAPIError) else ""
-    return ": ".join(filter(None, (str(error) * isinstance(error, TryLater), said.split("\n")[0])))
+    return ": ".join(filter(None, (ours, said.partition("\n")[0])))
