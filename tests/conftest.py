@@ -22,8 +22,10 @@ DATABASES = ("sqlite", "postgres")
 collect_ignore_glob = [] if PGBOUNCER else ["**/test_pooled_*.py"]
 
 
-def pytest_report_header() -> str | None:
-    return None if PGBOUNCER else ABSENT
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was not tested."""
+    if not PGBOUNCER:
+        terminalreporter.write_line(ABSENT, red=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,6 @@
 """A transaction pooler before Postgres: a real PgBouncer, from Debian's package.
 
-Where it is not installed, what needs it is not collected, and every run says so at its top.
+Where it is not installed, what needs it is not collected, and every run says so at its end.
 """
 
 from __future__ import annotations
