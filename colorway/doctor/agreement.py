@@ -90,10 +90,10 @@ def where_both_meet(settings: SharedSettings) -> dict[str, str]:
 def check_agreement(ours: Facts, sides: Sides) -> Findings:
     """Compare both sides, or tell what to compare."""
     dispatcher, worker = sides.dispatcher, sides.worker
-    print_ = f"fingerprint {ours.fingerprint}"
+    mark = f"fingerprint {ours.fingerprint}"
     if dispatcher is None or worker is None:
         fix = "compare fingerprints by eye, or give the other doctor's --facts as --other"
-        yield unseen("both sides", print_, fix=fix)
+        yield unseen("both sides", mark, fix=fix)
     else:
         flaws = [
             f"{variable} is {getattr(dispatcher, name)} to the dispatcher"
@@ -101,7 +101,7 @@ def check_agreement(ours: Facts, sides: Sides) -> Findings:
             for name, variable in _SAME.items()
             if getattr(dispatcher, name) != getattr(worker, name)
         ]
-        said = f"agree on ledger, store, issuer and audience: {print_}"
+        said = f"agree on ledger, store, issuer and audience: {mark}"
         yield judged("both sides", flaws, detail=said, fix="set them alike, and deploy both")
         yield _callers(dispatcher, worker)
     yield from _times(sides)
@@ -123,7 +123,7 @@ def _times(sides: Sides) -> Findings:
         "DISPATCH_DEADLINE": sides.dispatcher and sides.dispatcher.time_limit,
     }
     known = [(name, limit.total_seconds()) for name, limit in limits.items() if limit]
-    said = " < ".join(f"{name} {limit:g} s" for name, limit in known)
+    said = ", ".join(f"{name} {limit:g} s" for name, limit in known)
     flaws = [
         f"{name} {limit:g} s is not below {longer_name} {longer:g} s"
         for (name, limit), (longer_name, longer) in pairwise(known)
