@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import inspect, text
 from sqlalchemy.orm import Session
 
-NEWEST = "0008"
+NEWEST = "0009"
 """The last of migrations/versions/; a test sees to it."""
 
 
