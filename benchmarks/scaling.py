@@ -35,7 +35,9 @@ from benchmarks.pictures import encoded, photo
 from colorway.client import Client, Job
 from colorway.job import Priority
 from colorway.palette import Palette
-from demo.machine import RENDERS, SLOTS, Machine
+from demo.machine import Machine
+from demo.shape import RENDERS, SLOTS
+from demo.shape import Shape as MachineShape
 
 LEAST, MOST = 0.7, 1.1
 _SLOW_S = 0.3
@@ -125,7 +127,7 @@ def measure(load: Load, pictures: Sequence[Path]) -> Run:
                 "UPLOAD_SECONDS": str(load.upload_s),
                 "MAX_PARALLEL_UPLOADS": str(load.uploads),
             },
-            slots=SLOTS | {Priority.NORMAL: load.slots},
+            shape=MachineShape(slots=SLOTS | {Priority.NORMAL: load.slots}),
         )
         with machine.running(), Client(machine.dispatcher_url, machine.api_key) as client:
             client.wait(client.submit(pictures[0], _WANTED).id)
