@@ -78,15 +78,15 @@ def colorway_routes(
         if row.expires_at <= clock():
             raise Gone(f"the job has expired, and its pictures with it: {row.expires_at:%F %T} UTC")
         stored = thumbnail_key(row.rendition_key) if wants_thumbnail else row.rendition_key
-        _require_picture(stored, row.rendition_id)
         name = f"{key}{PurePosixPath(stored).suffix}"
-        link = store.signed_url(stored, expires_in=links_work_for, download_name=name)
+        link = _link(stored, row.rendition_id, name)
         return Response(status=307, headers={"Location": link})  # redirect() would add a page
 
-    def _require_picture(stored: str, rendition: UUID) -> None:
-        """Raise Conflict where a link would lead to nothing; the reconciler sees to it next."""
+    def _link(stored: str, rendition: UUID, name: str) -> str:
+        """Return a link, or raise Conflict where it leads to nothing: the reconciler is next."""
         try:
             store.stat(stored)
+            return store.signed_url(stored, expires_in=links_work_for, download_name=name)
         except NotFound as error:
             with ledger.transaction() as session:
                 doubt(session, rendition)

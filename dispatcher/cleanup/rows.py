@@ -66,15 +66,17 @@ def expired_jobs(at: Premises) -> Duty:
 
     def remove(found: Sequence[Record], removed: Counter[str]) -> None:
         pictures: list[str] = []
-        for job in found:
-            try:
-                with at.ledger.transaction() as session:
-                    its_own = remove_job(session, job.account_id, job.id)
-            except (Conflict, NotFound):  # reopened, or deleted since we looked
-                continue
-            removed.update(jobs=1, pictures=len(its_own))
-            pictures += its_own
-        drop_objects(at.store, with_thumbnails(pictures))
+        try:
+            for job in found:
+                try:
+                    with at.ledger.transaction() as session:
+                        its_own = remove_job(session, job.account_id, job.id)
+                except (Conflict, NotFound):  # reopened, or deleted since we looked
+                    continue
+                removed.update(jobs=1, pictures=len(its_own))
+                pictures += its_own
+        finally:  # even where the ledger is in trouble by now: those rows are gone
+            drop_objects(at.store, with_thumbnails(pictures))
 
     return Duty("jobs", lambda _: _by_age(at.ledger, look, (NEVER, _FIRST), MOST_JOBS), remove)
 

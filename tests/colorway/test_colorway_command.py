@@ -89,7 +89,7 @@ def test_an_image_may_be_named_by_its_id(command: Command, client: Client, nord:
 
     code, out, _ = command("submit", image.id, nord)
 
-    assert (code, client.job(out.strip()).image) == (0, image)
+    assert (code, client.job(out.strip()).image.id) == (0, image.id)
 
 
 def test_what_is_done_already_is_shown_and_fetched(
