@@ -39,10 +39,11 @@ def facts_of(settings: Settings) -> Facts:
 
 
 def own_checks(settings: Settings, sides: Sides) -> Findings:
-    """The queues, and who calls whom."""
+    """The queues, who calls whom, and how long is kept what may still be recorded."""
     yield from check_queues(settings, sides)
     yield _own_caller(settings)
     yield _worker(settings.worker_url)
+    yield _orphans(settings)
 
 
 def check_queues(settings: Settings, sides: Sides) -> Findings:
@@ -134,6 +135,15 @@ def _worker(url: str) -> Finding:
         said = f"does not answer us at {url} ({type(error).__name__})"
         return unseen("worker", said, fix=fix)
     return right("worker", f"answers at {url}")
+
+
+def _orphans(settings: Settings) -> Finding:
+    """An attempt stores its picture first, and records it later: that is no orphan yet."""
+    what, kept, longest = "orphans", settings.keep_orphans_for, settings.dispatch_deadline
+    if kept > longest:
+        return right(what, f"are kept for {kept}, longer than any attempt may take")
+    said = f"are removed after {kept} (KEEP_ORPHANS_FOR); an attempt may take {longest}"
+    return wrong(what, said, fix="set KEEP_ORPHANS_FOR well above DISPATCH_DEADLINE")
 
 
 DOCTOR = Doctor(

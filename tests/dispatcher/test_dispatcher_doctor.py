@@ -167,6 +167,17 @@ def test_a_caller_of_its_own_tasks_whom_it_would_turn_away(sqlite_ledger, tmp_pa
     assert found["caller of our own tasks"] == "wrong"
 
 
+def test_pictures_that_a_cleanup_would_take_before_they_are_recorded(sqlite_ledger, tmp_path):
+    with (
+        local_queue(tmp_path) as queue,
+        on_stage(sqlite_ledger, tmp_path, queue.grpc_address, keep_orphans_for=60) as stage,
+    ):
+        [orphans] = [it for it in own_checks(stage.settings, alone(stage)) if it.what == "orphans"]
+
+    assert orphans.verdict == "wrong"
+    assert "removed after 0:01:00" in orphans.detail
+
+
 def test_a_sound_dispatcher_is_told_so(sound, tmp_path):
     before = {file: file.read_bytes() for file in tmp_path.rglob("*.db")}
 
