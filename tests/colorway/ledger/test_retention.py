@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, text, update
 from uuid_utils.compat import uuid7
 
 from colorway.image_keys import (
@@ -20,7 +20,17 @@ from colorway.image_keys import (
 from colorway.ledger import retention
 from colorway.ledger.repairs import NEVER
 from colorway.ledger.tables import colorways, idempotency_keys, images, jobs, renditions
-from tests.builders import DAY, NOON, a_claim, a_job, an_account, an_image, finish_it, row_of
+from tests.builders import (
+    DAY,
+    MINUTE,
+    NOON,
+    a_claim,
+    a_job,
+    an_account,
+    an_image,
+    finish_it,
+    row_of,
+)
 
 LATER = NOON + 31 * DAY
 FIRST = (NEVER, UUID(int=0))
@@ -106,6 +116,17 @@ def test_only_the_very_object_that_a_row_names_is_known(session):
     )
 
     assert known == {image.key, shown.key, thumbnail_key(shown.key)}
+
+
+def test_a_source_whose_job_was_submitted_lately_is_wanted_though_the_job_has_expired(session):
+    image = an_image(session)
+    session.execute(update(images).values(wanted_at=NOON - 9 * DAY))
+    _, [task] = a_job(session, image=image)  # at noon
+    finish_it(session, a_claim(session, task))
+    asked = session, [image.id]
+
+    assert retention.unused_sources(*asked, before=NOON - MINUTE, now=LATER) == []
+    assert retention.unused_sources(*asked, before=NOON + MINUTE, now=LATER) == [image.id]
 
 
 def crowd(ledger):
