@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import mkdtemp
@@ -20,6 +21,7 @@ from colorway.palette import CATALOGUE, Palette
 from demo.baseline import seconds_one_after_another
 from demo.contact_sheet import Frame, contact_sheet
 from demo.doctors import see_doctors
+from demo.interrupt import ctrl_c
 from demo.machine import Machine, Ports, running_file
 from demo.palette_file import read_palettes
 from demo.production import production
@@ -48,7 +50,8 @@ def show(
         _stop(error.detail, code=2)
     machine = Machine(Path(mkdtemp(prefix="colorway-demo-")))
     try:
-        job = _run_job(machine, image, wanted, out)
+        with ctrl_c() as check:
+            job = _run_job(machine, image, wanted, out, check)
     except ApiProblem as problem:
         machine.remove()
         _stop(f"the dispatcher refused: {problem}", code=2)
@@ -104,10 +107,16 @@ def doctor(data: Data = None, prod: Prod = False) -> None:
     sys.exit(see_doctors(running_file(data)))
 
 
-def _run_job(machine: Machine, image: Path, palettes: tuple[Palette, ...], out: Path) -> Job:
+def _run_job(
+    machine: Machine,
+    image: Path,
+    palettes: tuple[Palette, ...],
+    out: Path,
+    check: Callable[[], None],
+) -> Job:
     with machine.running(), Client(machine.dispatcher_url, machine.api_key) as client:
         console.print(f"{image} in {len(palettes)} palettes")
-        job = watch(console, client, client.submit(image, palettes))
+        job = watch(console, client, client.submit(image, palettes), check)
         if job.status == "completed":
             frames = _fetch(client, image, job, out)
     if job.status == "completed":

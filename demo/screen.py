@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,10 +15,18 @@ from colorway.client import Client, Job, Timings
 _STYLES = {"pending": "dim", "processing": "yellow", "completed": "green", "failed": "bold red"}
 
 
-def watch(console: Console, client: Client, job: Job) -> Job:
-    """Show the job's progress until it is done, and return it as it is then."""
+def watch(console: Console, client: Client, job: Job, check: Callable[[], None]) -> Job:
+    """Show the job's progress until it is done, and return it as it is then.
+
+    It looks at `check` whenever it hears of the job; what that raises ends it.
+    """
     with Live(_progress(job), console=console, refresh_per_second=12) as live:
-        job = client.wait(job.id, on_progress=lambda job: live.update(_progress(job)))
+
+        def show(job: Job) -> None:
+            check()
+            live.update(_progress(job))
+
+        job = client.wait(job.id, on_progress=show)
     if not console.is_terminal:
         console.print()  # there, the last picture of a Live does not end its line
     return job

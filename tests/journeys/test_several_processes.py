@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from colorway.client import Client
 from demo.machine import Machine
+from demo.shape import Shape
 from tests.journeys.conftest import IMPATIENT
 from tests.journeys.travel import TWO, a_photo, eventually, finished
 
@@ -24,8 +25,8 @@ COUNTS = "colorway-metrics-*"
 @pytest.fixture
 def crowd(tmp_path: Path) -> Iterator[Machine]:
     """A machine whose dispatcher is several processes."""
-    settings = IMPATIENT | {"WORKERS": str(PROCESSES), "TMPDIR": str(tmp_path)}
-    machine = Machine(tmp_path / "data", settings=settings)
+    settings = IMPATIENT | {"TMPDIR": str(tmp_path)}
+    machine = Machine(tmp_path / "data", settings=settings, shape=Shape(dispatchers=PROCESSES))
     with machine.running():
         yield machine
 
@@ -53,6 +54,7 @@ def test_whichever_process_is_asked_tells_what_all_have_counted(
 def test_what_a_process_has_counted_outlives_it(crowd: Machine) -> None:
     _call_from_all_sides(crowd)
     before = _processes(crowd)
+    assert len(before) == PROCESSES
 
     for process in before:
         process.kill()
