@@ -1,17 +1,21 @@
 """The queues, tasks and signing key in one SQLite file, and the lock that keeps others out.
 
 One row per task, and the same row is its tombstone once it is over: the unique name is then what
-refuses a duplicate, with no second lookup. Two connections share the file under one lock:
-`_promises` syncs to disk before it returns (a created task is a promise), `_notes` does not (a note
-lost with the power means one more delivery, which callers must expect anyway). A `kill -9` loses
-neither. Times are seconds since the epoch.
+refuses a duplicate, with no second lookup. One connection, under one lock, writes ahead into a log
+without waiting for the disk: a note lost with the power means one more delivery, which callers must
+expect anyway. A promise, such as a created task, is kept by whoever makes it: the log is synced
+before the answer, outside of the lock, so that promises made at once are synced at once and no
+attempt waits for the disk. A `kill -9` loses neither. SQLite itself syncs the log before it
+copies it into the file, https://sqlite.org/pragma.html#pragma_synchronous; and a log that is synced
+is found again, https://sqlite.org/wal.html. Times are seconds since the epoch.
 """
 
 import fcntl
 import os
 import sqlite3
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,9 +113,9 @@ class Store:
         try:
             # Made first, for its mode: the signing key lies in it, and SQLite's own files follow.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._promises = _connect(path, synchronous="FULL")
-            self._promises.executescript(SCHEMA)
-            self._notes = _connect(path, synchronous="NORMAL")
+            self._database = _connect(path)
+            self._database.executescript(SCHEMA)
+            self._log = _open_log(path)
         except (OSError, sqlite3.Error) as error:
             os.close(self._guard)
             raise CannotStart(f"{path} cannot be used: {error}") from error
@@ -120,39 +124,39 @@ class Store:
 
     def close(self) -> None:
         with self._lock:
-            self._notes.close()
-            self._promises.close()
+            os.close(self._log)
+            self._database.close()
             os.close(self._guard)
 
     # Queues
 
     def queues(self) -> dict[str, QueueSettings]:
         with self._lock:
-            rows = self._notes.execute("SELECT name, settings FROM queues").fetchall()
+            rows = self._database.execute("SELECT name, settings FROM queues").fetchall()
         return {name: QueueSettings.from_json(settings) for name, settings in rows}
 
     def put_queue(self, name: str, settings: QueueSettings) -> None:
-        with self._lock:
-            self._promises.execute(
+        with self._promising() as database:
+            database.execute(
                 "INSERT OR REPLACE INTO queues VALUES (?, ?)", (name, settings.to_json())
             )
 
     def delete_queue(self, name: str) -> None:
         """Forget the queue, its tasks and their names."""
-        with self._lock:
-            self._promises.execute("BEGIN IMMEDIATE")
-            self._promises.execute("DELETE FROM queues WHERE name = ?", (name,))
-            self._promises.execute("DELETE FROM tasks WHERE name > ? AND name < ?", _names_in(name))
-            self._promises.execute("COMMIT")
+        with self._promising() as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("DELETE FROM queues WHERE name = ?", (name,))
+            database.execute("DELETE FROM tasks WHERE name > ? AND name < ?", _names_in(name))
+            database.execute("COMMIT")
 
     # Tasks
 
     def add(self, name: str, record: bytes, *, due_at: float, now: float) -> bool:
         """Promise the task; False if the name is taken, or was within the last 24 hours."""
-        with self._lock:
+        with self._promising() as database:
             if now >= self._sweep_at:
                 self._sweep_at = now + SWEEP_EVERY
-                self._notes.execute(SWEEP, (now - NAMES_KEPT_FOR, SWEEP_AT_MOST))
+                database.execute(SWEEP, (now - NAMES_KEPT_FOR, SWEEP_AT_MOST))
             values = {
                 "name": name,
                 "record": record,
@@ -160,43 +164,43 @@ class Store:
                 "now": now,
                 "names_kept_from": now - NAMES_KEPT_FOR,
             }
-            return self._promises.execute(ADD, values).rowcount == 1
+            return database.execute(ADD, values).rowcount == 1
 
     def get(self, name: str) -> StoredTask | None:
         """The task, or its tombstone."""
         with self._lock:
-            row = self._notes.execute(GET, (name,)).fetchone()
+            row = self._database.execute(GET, (name,)).fetchone()
         return None if row is None else StoredTask(*row)
 
     def page(self, queue: str, *, after: str, at_most: int) -> list[StoredTask]:
         """Live tasks by name, beginning behind the task id `after`."""
         first, last = _names_in(queue)
         with self._lock:
-            rows = self._notes.execute(PAGE, (first + after, last, at_most)).fetchall()
+            rows = self._database.execute(PAGE, (first + after, last, at_most)).fetchall()
         return [StoredTask(*row) for row in rows]
 
     def live(self) -> list[tuple[str, float]]:
         """Every task's name and due time, for the start."""
         with self._lock:
-            return self._notes.execute(
+            return self._database.execute(
                 "SELECT name, due_at FROM tasks WHERE ended_at IS NULL"
             ).fetchall()
 
     def begin_attempt(self, name: str, *, now: float) -> StoredTask | None:
         """Count a dispatch and return the task; None if it is over."""
         with self._lock:
-            rows = self._notes.execute(BEGIN_ATTEMPT, {"now": now, "name": name}).fetchall()
+            rows = self._database.execute(BEGIN_ATTEMPT, {"now": now, "name": name}).fetchall()
         return StoredTask(*rows[0]) if rows else None
 
     def end(self, name: str, *, now: float) -> bool:
         """Turn the task into a tombstone; False if it is over already."""
         with self._lock:
-            return self._notes.execute(END, (now, name)).rowcount == 1
+            return self._database.execute(END, (now, name)).rowcount == 1
 
     def delete(self, name: str, *, now: float) -> bool:
         """The same for a caller, who is promised that it stays deleted."""
-        with self._lock:
-            return self._promises.execute(END, (now, name)).rowcount == 1
+        with self._promising() as database:
+            return database.execute(END, (now, name)).rowcount == 1
 
     def reschedule(
         self, name: str, *, due_at: float, status: int | None, is_answered: bool, now: float
@@ -205,17 +209,24 @@ class Store:
         is_execution = is_answered and status is not None and status < 500
         values = (due_at, is_answered, is_execution, now, status, name)
         with self._lock:
-            return self._notes.execute(RESCHEDULE, values).rowcount == 1
+            return self._database.execute(RESCHEDULE, values).rowcount == 1
 
     # Facts: the signing key and the issuer
 
     def fact(self, name: str) -> str | None:
         with self._lock:
-            return _fact(self._notes, name)
+            return _fact(self._database, name)
 
     def put_fact(self, name: str, value: str) -> None:
+        with self._promising() as database:
+            database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    @contextmanager
+    def _promising(self) -> Iterator[sqlite3.Connection]:
+        """Whatever the block does survives the power, once this is left."""
         with self._lock:
-            self._promises.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+            yield self._database
+        _sync(self._log)
 
 
 def read_facts(path: Path, *names: str) -> list[str | None]:
@@ -234,11 +245,24 @@ def _fact(connection: sqlite3.Connection, name: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _connect(path: Path, *, synchronous: str) -> sqlite3.Connection:
+_sync = getattr(os, "fdatasync", os.fsync)  # which macOS does not have
+
+
+def _open_log(path: Path) -> int:
+    """Open SQLite's log, which is there as long as a connection is, and see that it stays there."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return os.open(f"{path}-wal", os.O_RDWR)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
     # Autocommit: each statement is its own transaction, and the one lock orders them.
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute("PRAGMA synchronous = NORMAL")
     return connection
 
 
