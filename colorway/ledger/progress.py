@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, case, func, literal, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, bindparam, case, func, literal, select, true, update
+from sqlalchemy.orm import Bundle, Session
 
 from colorway.errors import NotFound
 from colorway.job import JobEnd, JobProgress
@@ -137,9 +137,7 @@ JOB_AT_A_GLANCE = JOB.with_only_columns(
     jobs.c.cancelled_at,
 )
 
-IMAGE = select(images).where(images.c.id == bindparam("image"))
-
-STATS = (
+_STATS = (
     select(
         func.coalesce(func.sum(case((colorways.c.cached, 1), else_=0)), 0).label("cached"),
         func.coalesce(func.sum(colorways.c.attempts), 0).label("attempts"),
@@ -152,6 +150,14 @@ STATS = (
     )
     .select_from(colorways.outerjoin(renditions, colorways.c.rendition_id == renditions.c.id))
     .where(colorways.c.job_id == bindparam("job"))
+    .subquery("stats")
+)
+
+# All but the colorways at once: most of what a poll costs is the way to the database and back.
+JOB_IN_FULL: Select[*tuple[Any, ...]] = (
+    select(Bundle("job", *jobs.c), Bundle("image", *images.c), Bundle("stats", *_STATS.c))
+    .select_from(jobs.join(images, jobs.c.image_id == images.c.id).join(_STATS, true()))
+    .where(jobs.c.id == bindparam("job"), jobs.c.account_id == bindparam("account"))
 )
 
 _SHOWN = "position key name colors status cached attempts error"
@@ -215,13 +221,13 @@ def _found(session: Session, statement: Select[Any], account: UUID, job: UUID) -
 
 def job_view(session: Session, account: UUID, job: UUID, *, most: int) -> JobView:
     """Return all that a status body says, with the first `most` colorways; or raise NotFound."""
-    found = find_job(session, account, job)
+    found = _found(session, JOB_IN_FULL, account, job)
     return JobView(
-        job=found,
-        image=session.execute(IMAGE, {"image": found.image_id}).one(),
+        job=found.job,
+        image=found.image,
         colorways=colorway_page(session, job, after=-1, most=most),
-        stats=session.execute(STATS, {"job": job}).one(),
-        progress=progress_of(found),
+        stats=found.stats,
+        progress=progress_of(found.job),
     )
 
 
