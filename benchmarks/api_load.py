@@ -13,14 +13,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from time import perf_counter, sleep
 from typing import Any
 
 from benchmarks.line import EMPTY_ROUTE, Answer, Line
+from dispatcher.delivery import CHUNK
 
 _CALLERS = 40
 _PARTS = "multipart/form-data; boundary=limit"
@@ -47,12 +49,6 @@ class Tally:
     empty: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
-    def __iadd__(self, later: Tally) -> Tally:
-        """Add what came later."""
-        for mine in fields(self):
-            getattr(self, mine.name).extend(getattr(later, mine.name))
-        return self
-
     @property
     def mixed(self) -> list[float]:
         """Submissions and polls together."""
@@ -72,29 +68,40 @@ class Load:
         self._numbers = iter(range(10**9))
         self._jobs: deque[str] = deque(maxlen=200)
         self._chance = random.Random(1)  # noqa: S311 - no secret
-        self._large_job = ""
+        self._large_jobs: list[str] = []
 
-    def keep_workers_busy(self, picture: bytes, count: int) -> None:
-        """Order so many colorways of a large picture, behind everything else."""
+    def keep_workers_busy(self, picture: bytes, jobs: int) -> None:
+        """Order so many jobs of 200 colorways of a large picture; return once the queue has all.
+
+        That is as many as one call of the deliver route hands over, so that none comes in between.
+        """
         palettes = [
             {"name": f"Palette {index}", "colors": [f"#{index * 977:06x}", "#7788aa", "#ffffff"]}
-            for index in range(count)
+            for index in range(CHUNK)
         ]
-        answer = self._line().post("/v1/jobs", _parts(picture, {"palettes": palettes}), _PARTS)
-        if answer.status != 202:
-            raise SystemExit(f"{answer.status} {answer.body[:500]!r}")
-        self._large_job = json.loads(answer.body)["links"]["self"]
+        for number in range(jobs):
+            another = picture + number.to_bytes()  # behind its end: another source
+            answer = self._line().post("/v1/jobs", _parts(another, {"palettes": palettes}), _PARTS)
+            if answer.status != 202:
+                raise SystemExit(f"{answer.status} {answer.body[:500]!r}")
+            self._large_jobs.append(json.loads(answer.body)["links"]["self"])
+        while self._stats()["undelivered"]:
+            sleep(0.1)
 
     def are_workers_busy(self) -> bool:
         """Whether that goes on."""
         with self._server.line() as line:  # one that was kept for so long may be closed by now
-            return not json.loads(line.get(self._large_job).body)["done"]
+            return not all(json.loads(line.get(job).body)["done"] for job in self._large_jobs)
 
-    def run(self, rate: float, seconds: float) -> Tally:
-        """Send `rate` mixed requests a second, for so long; return once all are answered."""
+    def _stats(self) -> dict[str, Any]:
+        stats: dict[str, Any] = json.loads(self._line().get("/v1/queue/stats").body)
+        return stats
+
+    def run(self, rate: float, requests: int) -> Tally:
+        """Send so many mixed requests, `rate` a second; return once all are answered."""
         tally = Tally()
         with ThreadPoolExecutor(_CALLERS) as callers:
-            for due, call in self._schedule(tally, rate, seconds):
+            for due, call in self._schedule(tally, rate, requests):
                 with suppress(ValueError):  # it was due a moment ago
                     sleep(due - perf_counter())
                 callers.submit(call, due)
@@ -105,14 +112,27 @@ class Load:
         self._lines.close()
 
     def _schedule(
-        self, tally: Tally, rate: float, seconds: float
+        self, tally: Tally, rate: float, requests: int
     ) -> Iterator[tuple[float, Callable[[float], None]]]:
         began = perf_counter()
-        for number in range(int(rate * seconds)):
-            due = began + number / rate
+        for after, is_mixed in sorted(
+            (after, is_mixed)
+            for is_mixed in (True, False)
+            for after in self._arrivals(rate, requests)
+        ):
             is_submission = not self._jobs or self._chance.random() < self._submissions
-            yield due, partial(self._submit if is_submission else self._poll, tally)
-            yield due + 0.5 / rate, partial(self._call_empty_route, tally)
+            mixed = self._submit if is_submission else self._poll
+            yield began + after, partial(mixed if is_mixed else self._call_empty_route, tally)
+
+    def _arrivals(self, rate: float, requests: int) -> list[float]:
+        """Return when they come, as callers do who know nothing of each other: a Poisson process.
+
+        Such arrivals meet the server as busy as it is on average (R. W. Wolff, "Poisson Arrivals
+        See Time Averages", 1982). Evenly spaced, the empty route's would always come half-way
+        between two others, when at low rates there is nothing else to do.
+        """
+        pauses = (self._chance.expovariate(rate) for _ in range(requests))
+        return list(accumulate(pauses))
 
     def _submit(self, tally: Tally, due: float) -> None:
         number = next(self._numbers)
