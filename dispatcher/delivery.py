@@ -7,7 +7,7 @@ Run instance gets no CPU after its response. What fails here stays in the outbox
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -39,6 +39,8 @@ class Delivery:
         self._queue = queue
         self._metrics = metrics
         self._calls = ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="delivery")
+        # of their own: who waits for calls must not keep a thread that a call waits for
+        self._handovers = ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="handover")
 
     def deliver_job(self, job: UUID, *, most: int, within: timedelta = PATIENCE) -> None:
         """Hand over up to `most` tasks of this job, and see to it that the rest will follow.
@@ -62,6 +64,12 @@ class Delivery:
                 raise TryLater("the task queue is slow")
             asking.result()
 
+    def begin(
+        self, job: UUID, waiting: Sequence[Nudge], *, most: int, within: timedelta
+    ) -> Future[None]:
+        """Do what `deliver` does while the caller does something else."""
+        return self._handovers.submit(self.deliver, job, waiting, most=most, within=within)
+
     def deliver_silent(self, *, before: datetime, most: int) -> int:
         """Hand over entries older than this, of any job; return how many the queue took."""
         with self._ledger.reading() as session:
@@ -70,6 +78,7 @@ class Delivery:
 
     def close(self) -> None:
         """Let the calls under way end, and stop."""
+        self._handovers.shutdown(cancel_futures=True)
         self._calls.shutdown(cancel_futures=True)
 
     def _hand_over(self, nudges: Sequence[Nudge], *, within: timedelta) -> int:
@@ -83,7 +92,7 @@ class Delivery:
             if call in done and call.result()
         ]
         if told:
-            with self._ledger.transaction() as session:
+            with self._ledger.noting() as session:  # what is not forgotten is told once more
                 outbox.told(session, told)
             self._metrics.delivered.inc(len(told))
         if len(told) < len(nudges):

@@ -10,7 +10,8 @@ A source that was stored and not recorded, whatever came between, is an orphan: 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from concurrent.futures import Future, wait
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -37,6 +38,7 @@ from colorway.ledger.quotas import Quotas, room_of, room_to_fill
 from colorway.ledger.submission import RecordedJob, record_job
 from colorway.ledger.tables import Record
 from colorway.lifecycle import Status
+from colorway.render_task import Nudge
 from colorway.telemetry.metrics import RequestMetrics
 from colorway.telemetry.traces import current_place, span
 from dispatcher.delivery import Delivery
@@ -54,9 +56,13 @@ TELL_QUEUE_WITHIN = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The job that a submission made, or that an equal one before it has made."""
+    """The job that a submission made, or that an equal one before it has made.
+
+    `nudges` are what the queue is to be told of it.
+    """
 
     job: UUID
+    nudges: Sequence[Nudge]
     is_replay: bool
 
 
@@ -121,27 +127,40 @@ class Intake:
         key: str | None = None,
         now: datetime,
     ) -> Accepted:
-        """Accept the job, with its picture where that came along or has a URL, and tell the queue.
+        """Accept the job, with its picture where that came along or has a URL.
 
         Under a key, only the first of equal requests does so, and the others are answered with its
         job. Raises NotFound if the account has no such image, TooMany if it is beyond a quota, and
-        what `reserve` and `received` raise.
+        what `reserve` and `received` raise. Whoever calls sees to `telling_queue`.
         """
         if key is None:
-            return Accepted(self._make_job(account, wanted, upload, None, now=now), is_replay=False)
+            return self._make_job(account, wanted, upload, None, now=now)
         sha256 = request_sha256(wanted, uploaded=upload.facts.sha256 if upload else None)
         once = Reservation(account, SUBMIT, key, sha256)
         with self.ledger.transaction() as session:
             earlier = reserve(session, once, now=now)
         if earlier is not None:
             log.info("job_replayed", job=earlier)
-            return Accepted(earlier, is_replay=True)
+            return Accepted(earlier, nudges=(), is_replay=True)
         try:
-            job = self._make_job(account, wanted, upload, once, now=now)
+            return self._make_job(account, wanted, upload, once, now=now)
         except Exception:
             self._release(once)
             raise
-        return Accepted(job, is_replay=False)
+
+    @contextmanager
+    def telling_queue(self, accepted: Accepted) -> Iterator[None]:
+        """Let the queue take the job's tasks while the body runs; what fails comes later."""
+        with ExitStack() as at_the_end:
+            with _job_stays_accepted(accepted.job):
+                handover = self.delivery.begin(
+                    accepted.job,
+                    accepted.nudges,
+                    most=self.enqueue_inline,
+                    within=TELL_QUEUE_WITHIN,
+                )
+                at_the_end.callback(_see_through, accepted.job, handover)
+            yield
 
     def received(
         self, wanted: JobRequest, upload: Upload | None
@@ -171,7 +190,7 @@ class Intake:
                 )
             room.require(reopened)
         log.info("job_retried", job=job, colorways=reopened)
-        with _telling_queue(job):
+        with _job_stays_accepted(job):
             self.delivery.deliver_job(job, most=self.enqueue_inline, within=TELL_QUEUE_WITHIN)
 
     def _make_job(
@@ -182,7 +201,7 @@ class Intake:
         once: Reservation | None,
         *,
         now: datetime,
-    ) -> UUID:
+    ) -> Accepted:
         colorways = len(wanted.palettes)
         if wanted.image_url is not None:  # before it is fetched
             with self.ledger.reading() as session:
@@ -212,11 +231,7 @@ class Intake:
         if stored is not None:
             self._drop_loser(stored, image)
         self._tell_log(job, wanted)
-        with _telling_queue(job.id):
-            self.delivery.deliver(
-                job.id, job.nudges, most=self.enqueue_inline, within=TELL_QUEUE_WITHIN
-            )
-        return job.id
+        return Accepted(job.id, job.nudges, is_replay=False)
 
     def _tell_log(self, job: RecordedJob, wanted: JobRequest) -> None:
         log.info(
@@ -280,8 +295,16 @@ class Intake:
                 self.store.delete(stored.key)
 
 
+def _see_through(job: UUID, handover: Future[None]) -> None:
+    """Wait for it; it has its time for the first tasks, and once more to ask for the others."""
+    with _job_stays_accepted(job):
+        if handover not in wait([handover], 2 * TELL_QUEUE_WITHIN.total_seconds()).done:
+            raise TryLater("the task queue is slow")
+        handover.result()
+
+
 @contextmanager
-def _telling_queue(job: UUID) -> Iterator[None]:
+def _job_stays_accepted(job: UUID) -> Iterator[None]:
     """Deliver what the ledger has just recorded; what fails here is logged and comes later."""
     try:
         yield

@@ -112,7 +112,7 @@ class Heartbeat:
             if now >= held.renew_until:
                 continue
             try:
-                with self._ledger.transaction() as session:
+                with self._ledger.noting() as session:
                     kept = lease.renew(session, held.claim, until=now + self._lease_for)
             except TryLater as error:
                 log.warning("lease not renewed", colorway=held.claim.colorway, reason=str(error))

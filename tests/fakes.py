@@ -193,3 +193,5 @@ class BreakingLedger(Ledger):
                 raise TryLater("the connection broke before the commit")
         if self.breaks_after_commit:
             raise TryLater("the connection broke and took the answer to the commit along")
+
+    noting = transaction

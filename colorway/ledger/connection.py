@@ -1,5 +1,7 @@
 """The one door to the database: `transaction()` writes, `reading()` sees one snapshot.
 
+What is no promise to anybody is written in `noting()`, which waits for no disk where that helps.
+
 SQLite is made to behave: write-ahead log, foreign keys, and BEGIN IMMEDIATE for writers, because a
 deferred BEGIN that reads and then writes fails at once with "database is locked", whatever
 busy_timeout says. Make a Ledger per process, after fork.
@@ -27,11 +29,12 @@ from colorway.errors import TryLater
 
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",  # a 202 is a promise
     "PRAGMA busy_timeout = 10000",
     "PRAGMA foreign_keys = ON",
 )
 
+_READS = {"reads": True}  # for our own listener
+_SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 _PREPARED = "prepared_statements"  # in the URL, as Rails and Npgsql call it
 
 FREE_WITHIN = timedelta(seconds=5)
@@ -39,7 +42,7 @@ FREE_WITHIN = timedelta(seconds=5)
 
 
 class Ledger:
-    """An engine and its two kinds of session, which share `pool_size` connections.
+    """An engine and its kinds of session, which share `pool_size` connections.
 
     A thread that asks for a second while it keeps one may wait for itself: nobody does.
     """
@@ -53,11 +56,12 @@ class Ledger:
             "pool_timeout": free_within.total_seconds(),
             "hide_parameters": True,  # they are what clients sent, and errors are logged
         }
-        self.engine = _sqlite(url, pool) if is_sqlite(url) else _postgres(url, pool)
+        self._is_sqlite = is_sqlite(url)
+        self.engine = _sqlite(url, pool) if self._is_sqlite else _postgres(url, pool)
         # SQLite has one writer; waiting here is fair, SQLite's busy handler is not
-        self._one_writer = threading.Lock() if is_sqlite(url) else nullcontext()
-        snapshot = {"begin": "BEGIN"} if is_sqlite(url) else {"isolation_level": "REPEATABLE READ"}
-        self._reader = self.engine.execution_options(**snapshot)
+        self._one_writer = threading.Lock() if self._is_sqlite else nullcontext()
+        self._reader = self.engine.execution_options(**(_READS if self._is_sqlite else _SNAPSHOT))
+        self._noter = self.engine.execution_options(synchronous="NORMAL")
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -65,18 +69,39 @@ class Ledger:
 
         Deadlocks and serialization failures are TryLater too: whoever called repeats it whole.
         """
-        with (
-            self._one_writer,
-            _trouble_is_try_later(),
-            Session(self.engine) as session,
-            session.begin(),
-        ):
+        with self._writing(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def noting(self) -> Iterator[Session]:
+        """A transaction that may be lost if the power fails before the next of the others.
+
+        SQLite does not wait for the disk then, and others wait for it less; Postgres syncs what
+        several commit at once together, and knows no difference.
+        """
+        with self._writing(self._noter) as session:
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """See one snapshot and take no write lock; what is written is thrown away."""
+        """See one snapshot and take no write lock; to write is refused, or thrown away.
+
+        On Postgres it ends by COMMIT: with every ROLLBACK psycopg forgets what it has prepared, and
+        each statement would be parsed and planned anew.
+        """
         with _trouble_is_try_later(), Session(self._reader) as session:
+            yield session
+            if not self._is_sqlite:
+                session.commit()
+
+    @contextmanager
+    def _writing(self, engine: Engine) -> Iterator[Session]:
+        with (
+            self._one_writer,
+            _trouble_is_try_later(),
+            Session(engine) as session,
+            session.begin(),
+        ):
             yield session
 
     def check(self) -> None:
@@ -126,7 +151,12 @@ def _sqlite(url: str, pool: dict[str, Any]) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
-        connection.exec_driver_sql(options.get("begin", "BEGIN IMMEDIATE"))
+        if options.get("reads"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        synchronous = options.get("synchronous", "FULL")  # a 202 is a promise
+        connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

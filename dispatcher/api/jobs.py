@@ -66,9 +66,11 @@ def job_routes(
                 with intake.received(wanted, picture) as source:
                     return json_answer(estimate_body(estimate(ledger, account, wanted, source)))
             accepted = intake.accept_job(account, wanted, picture, key=key, now=clock())
-        waited = _wait(account, accepted.job, until=_is_done)
-        answer = _accepted_answer(account, accepted.job)
-        answer.headers.update(waited)
+        with intake.telling_queue(accepted):
+            answer = _accepted_answer(account, accepted.job)
+        if waited := _wait(account, accepted.job, until=_is_done):
+            answer = _accepted_answer(account, accepted.job)
+            answer.headers.update(waited)
         if accepted.is_replay:
             answer.headers["Idempotency-Replayed"] = "true"
         return answer

@@ -49,6 +49,8 @@ class LedgerThatBreaks(Ledger):
         if fate is AFTER:
             raise TryLater("the connection broke and took the answer to the commit along")
 
+    noting = transaction
+
 
 @pytest.fixture
 def ledger(sqlite_ledger):

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from threading import Event
 
 import pytest
 from sqlalchemy import create_engine, event, func, inspect, select, text, update
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.exc import IntegrityError, InternalError, StatementError
 
 from colorway.errors import TryLater
 from colorway.ledger.accounts import open_account
@@ -33,6 +34,21 @@ def test_a_transaction_commits_at_its_end(ledger):
     assert accounts_in(ledger) == 1
 
 
+def test_a_note_is_written_at_its_end_and_undone_by_an_error(ledger):
+    with ledger.noting() as session:
+        an_account(session)
+
+    def half_done():
+        with ledger.noting() as session:
+            an_account(session)
+            raise KeyError("a bug of ours")
+
+    with pytest.raises(KeyError):
+        half_done()
+
+    assert accounts_in(ledger) == 1
+
+
 def test_an_error_undoes_the_whole_transaction(ledger):
     def half_done():
         with ledger.transaction() as session:
@@ -46,11 +62,12 @@ def test_an_error_undoes_the_whole_transaction(ledger):
     assert ledger.engine.pool.checkedout() == 0
 
 
-def test_what_is_written_while_reading_is_thrown_away(ledger):
-    with ledger.reading() as session:
+def test_what_is_written_while_reading_is_refused_or_thrown_away(ledger):
+    with suppress(InternalError), ledger.reading() as session:  # Postgres refuses it
         an_account(session)
 
     assert accounts_in(ledger) == 0
+    assert ledger.engine.pool.checkedout() == 0
 
 
 def test_a_reader_works_while_a_writer_is_at_it_and_sees_nothing_of_it(ledger):
@@ -164,14 +181,30 @@ def test_no_time_is_no_time():
 # SQLite made to behave
 
 
-def test_sqlite_keeps_its_promises(sqlite_ledger):
-    with sqlite_ledger.reading() as session:
-        pragmas = {
-            name: session.execute(text(f"PRAGMA {name}")).scalar_one()
-            for name in ("journal_mode", "synchronous", "foreign_keys")
-        }
+def pragmas(session):
+    return {
+        name: session.execute(text(f"PRAGMA {name}")).scalar_one()
+        for name in ("journal_mode", "synchronous", "foreign_keys")
+    }
 
-    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+def test_sqlite_keeps_its_promises(sqlite_ledger):
+    with sqlite_ledger.transaction() as session:
+        promising = pragmas(session)
+
+    assert promising == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_sqlite_waits_for_no_disk_with_a_note_and_for_it_again_with_the_next_promise(sqlite_ledger):
+    narrow = Ledger(str(sqlite_ledger.engine.url), pool_size=1)  # both on the same connection
+
+    with narrow.noting() as session:
+        noting = pragmas(session)
+    with narrow.transaction() as session:
+        promising = pragmas(session)
+
+    narrow.dispose()
+    assert (noting["synchronous"], promising["synchronous"]) == (1, 2)
 
 
 @pytest.fixture
@@ -297,7 +330,7 @@ def test_statements_are_prepared_unless_the_url_says_otherwise(postgres_ledger):
 
     def prepared_on(ledger: Ledger) -> int:
         for _ in range(10):
-            with ledger.transaction() as session:
+            with ledger.reading() as session:  # at whose end nothing may be forgotten
                 session.execute(ACCOUNTS)
         with ledger.transaction() as session:
             return session.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
