@@ -33,8 +33,8 @@ SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys = ON",
 )
 
-_READS = {"reads": True}  # for our own listener
-_SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+_READS = {"reads": True}  # for our own listeners
+_SNAPSHOT = _READS | {"isolation_level": "REPEATABLE READ"}
 _PREPARED = "prepared_statements"  # in the URL, as Rails and Npgsql call it
 
 FREE_WITHIN = timedelta(seconds=5)
@@ -175,6 +175,16 @@ def _postgres(url: str, pool: dict[str, Any]) -> Engine:
     engine = create_engine(
         target, connect_args=connecting, pool_pre_ping=True, pool_recycle=1800, **pool
     )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # not by SQLAlchemy's option, after which all others would be READ WRITE, whatever the
+        # database is set to
+        reads_only = connection.get_execution_options().get("reads")
+        driver: Any = connection.connection.driver_connection
+        if driver.read_only != reads_only:
+            driver.read_only = reads_only
+
     if _logs_in_by_iam(engine.url):
         from colorway.ledger.iam_login import bring_tokens  # noqa: PLC0415 - brings Google's SDK
 
