@@ -14,7 +14,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,9 +106,16 @@ class StoredTask:
     last_status: int | None
 
 
+SYNC: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # which macOS does not have
+
+
 class Store:
-    def __init__(self, path: Path) -> None:
-        """Open or create the file. Raises CannotStart if another server has it."""
+    def __init__(self, path: Path, *, sync: Callable[[int], None] = SYNC) -> None:
+        """Open or create the file. Raises CannotStart if another server has it.
+
+        `sync` returns once what was written to a descriptor survives the power.
+        """
+        self._sync = sync
         self._guard = _lock_beside(path)
         try:
             # Made first, for its mode: the signing key lies in it, and SQLite's own files follow.
@@ -226,7 +233,7 @@ class Store:
         """Whatever the block does survives the power, once this is left."""
         with self._lock:
             yield self._database
-        _sync(self._log)
+        self._sync(self._log)
 
 
 def read_facts(path: Path, *names: str) -> list[str | None]:
@@ -243,9 +250,6 @@ def read_facts(path: Path, *names: str) -> list[str | None]:
 def _fact(connection: sqlite3.Connection, name: str) -> str | None:
     row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
     return None if row is None else str(row[0])
-
-
-_sync = getattr(os, "fdatasync", os.fsync)  # which macOS does not have
 
 
 def _open_log(path: Path) -> int:

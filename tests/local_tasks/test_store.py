@@ -3,42 +3,47 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from threading import Event, Semaphore
 
 import pytest
 
-from local_tasks import store as queue_file
 from local_tasks.store import Store
 
 NAMES = [f"projects/p/locations/l/queues/q/tasks/{name}" for name in "ab"]
 
 
 class SlowDisk:
-    """Syncs when it is told to, and says how many wait for it."""
+    """Syncs once it may, and says how many wait for it."""
 
     def __init__(self) -> None:
-        self.is_asked, self.may_go_on = Event(), Event()
-        self.waiting = 0
+        self.waiting = Semaphore(0)
+        self.may_go_on = Event()
+        self.may_go_on.set()
 
     def sync(self, _: int) -> None:
-        self.waiting += 1
-        self.is_asked.set()
+        self.waiting.release()
         assert self.may_go_on.wait(10)
 
+    def hang(self) -> None:
+        self.waiting = Semaphore(0)
+        self.may_go_on.clear()
+
+    def has_waiting(self, count: int) -> bool:
+        return all(self.waiting.acquire(timeout=10) for _ in range(count))
+
 
 @pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "queue.db")
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def disk(store, monkeypatch):
+def disk():
     disk = SlowDisk()
-    monkeypatch.setattr(queue_file, "_sync", disk.sync)
     yield disk
     disk.may_go_on.set()
+
+
+@pytest.fixture
+def store(tmp_path, disk):
+    store = Store(tmp_path / "queue.db", sync=disk.sync)
+    yield store
+    store.close()
 
 
 def add(store, name):
@@ -46,9 +51,10 @@ def add(store, name):
 
 
 def test_a_task_is_promised_once_the_disk_has_it_and_attempts_do_not_wait_for_that(store, disk):
+    disk.hang()
     with ThreadPoolExecutor(1) as pool:
         adding = pool.submit(add, store, NAMES[0])
-        assert disk.is_asked.wait(10)
+        assert disk.has_waiting(1)
 
         begun = store.begin_attempt(NAMES[0], now=1)
 
@@ -58,28 +64,19 @@ def test_a_task_is_promised_once_the_disk_has_it_and_attempts_do_not_wait_for_th
         assert adding.result(10)
 
 
-def test_tasks_that_come_at_once_are_synced_at_once(store, disk):
+@pytest.mark.parametrize(
+    ("names", "are_new"),
+    [
+        pytest.param(NAMES, [True, True], id="two tasks"),
+        pytest.param(NAMES[:1] * 2, [False, True], id="one task twice"),
+    ],
+)
+def test_what_comes_at_once_waits_for_the_disk_at_once(store, disk, names, are_new):
+    disk.hang()
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(add, store, NAMES[0])
-        assert disk.is_asked.wait(10)
-        disk.is_asked.clear()
-        second = pool.submit(add, store, NAMES[1])
+        adding = [pool.submit(add, store, name) for name in names]
 
-        assert disk.is_asked.wait(10)
-        assert disk.waiting == 2
+        assert disk.has_waiting(2)
+        assert not any(each.done() for each in adding)
         disk.may_go_on.set()
-        assert first.result(10)
-        assert second.result(10)
-
-
-def test_a_name_that_is_taken_is_refused_only_once_the_disk_has_its_task(store, disk):
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(add, store, NAMES[0])
-        assert disk.is_asked.wait(10)
-        disk.is_asked.clear()
-        again = pool.submit(add, store, NAMES[0])
-
-        assert disk.is_asked.wait(10)
-        assert not again.done()
-        disk.may_go_on.set()
-        assert (first.result(10), again.result(10)) == (True, False)
+        assert sorted(each.result(10) for each in adding) == are_new

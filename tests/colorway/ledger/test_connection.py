@@ -23,35 +23,25 @@ def accounts_in(ledger):
         return session.scalar(ACCOUNTS)
 
 
-def write(ledger):
-    with ledger.transaction() as session:
+def write(ledger, writing=Ledger.transaction):
+    with writing(ledger) as session:
         an_account(session)
 
 
-def test_a_transaction_commits_at_its_end(ledger):
-    write(ledger)
+BOTH_WRITE = pytest.mark.parametrize("writing", [Ledger.transaction, Ledger.noting])
+
+
+@BOTH_WRITE
+def test_a_transaction_commits_at_its_end(ledger, writing):
+    write(ledger, writing)
 
     assert accounts_in(ledger) == 1
 
 
-def test_a_note_is_written_at_its_end_and_undone_by_an_error(ledger):
-    with ledger.noting() as session:
-        an_account(session)
-
+@BOTH_WRITE
+def test_an_error_undoes_the_whole_transaction(ledger, writing):
     def half_done():
-        with ledger.noting() as session:
-            an_account(session)
-            raise KeyError("a bug of ours")
-
-    with pytest.raises(KeyError):
-        half_done()
-
-    assert accounts_in(ledger) == 1
-
-
-def test_an_error_undoes_the_whole_transaction(ledger):
-    def half_done():
-        with ledger.transaction() as session:
+        with writing(ledger) as session:
             an_account(session)
             raise KeyError("a bug of ours")
 
